@@ -1,0 +1,59 @@
+# SecRecon: every developer command. `make help` lists them.
+# Needs Python 3.11 and pip; everything else is installed below this folder (system packages: scripts/system).
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+UV := build/uv/bin/uv
+BIN := .venv/bin
+export UV_NATIVE_TLS := 1
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: help install demo test check quick lint types layers tests lock clean bench screenshots
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: .venv/.stamp ## Make the environment in .venv from the lock file
+
+$(UV):
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target build/uv uv==$(UV_VERSION)
+
+.venv/.stamp: requirements.lock pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --no-deps --python $(BIN)/python --editable .
+	@touch $@
+
+lock: | $(UV) ## Resolve pyproject.toml into requirements.lock (hashes, no registry address)
+	$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --group dev --group bench -o requirements.lock
+
+demo: install ## From nothing to a finished scan report of the bundled lab
+	$(BIN)/secrecon demo --output demo-out
+
+test: check ## Every check (the same as `make check`)
+
+check: lint types layers tests ## Format, lint, types, floors, tests
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+layers: install
+	$(BIN)/lint-imports
+
+tests: install
+	scripts/system
+	$(BIN)/pytest -n auto --dist loadgroup
+
+quick: install lint types layers ## The checks without the slow tests
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not postgres and not browser"
+
+format: install ## Rewrite the sources in the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+clean: ## Remove what the commands above made
+	rm -rf .venv build demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Floor 2: fingerprints, exposure checks, SSRF planning and judging. Pure."""

@@ -1,0 +1,46 @@
+"""The shape of a phase: plan what to ask, judge what came back. Both are pure; the engine does the asking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Protocol
+
+from secrecon.engine.view import ScanView
+from secrecon.model.asset import Fact
+from secrecon.model.finding import Finding
+from secrecon.model.probe import Probe, Reply
+from secrecon.model.scan import Attempt, PhaseName, ScanMode, Touch
+
+Judgement = Fact | Finding | Attempt
+
+
+class Phase(Protocol):
+    """One step of the pipeline.
+
+    `step`: unique id. `name`: the documented phase it belongs to (several steps may share one). `modes`: scans it
+    takes part in. `touch`: the level it needs; where the scan has less, the step is recorded as skipped with that
+    reason for each (check, asset) that `checks` names. `title`: for people, in the progress message.
+    """
+
+    step: ClassVar[str]
+    name: ClassVar[PhaseName]
+    title: ClassVar[str]
+    touch: ClassVar[Touch]
+    modes: ClassVar[frozenset[ScanMode]]
+    max_rounds: ClassVar[int]
+
+    def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
+        """Every (check, asset) pair this step stands for on this scan; the ledger shows each, run or not."""
+        ...
+
+    def plan(self, view: ScanView, round_: int) -> Iterable[Probe]:
+        """What to ask in this round (0, 1, ...). Nothing planned ends the step."""
+        ...
+
+    def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
+        """What the replies mean. An Attempt yielded here replaces the one the engine would have recorded.
+
+        `replies` are in the order planned and hold one entry per asked probe, failures included. When callbacks
+        were waited for, `view.interactions` holds them.
+        """
+        ...

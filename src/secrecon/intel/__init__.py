@@ -1,0 +1,1 @@
+"""Floor 2: CVE knowledge: product records, ranges, lookup, freshness. Pure."""

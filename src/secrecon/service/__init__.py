@@ -1,0 +1,1 @@
+"""Floor 4: use cases, one verb each. Transactions and permissions are decided here."""

@@ -1,0 +1,1 @@
+"""Floor 2: tables, migrations and one repository per noun. No business rules."""

@@ -1,0 +1,1 @@
+"""Floor 5: what a worker process runs: jobs and the callback listener."""
