@@ -34,7 +34,7 @@ class Phase(Protocol):
         ...
 
     def plan(self, view: ScanView, round_: int) -> Iterable[Probe]:
-        """What to ask in this round (0, 1, ...). Nothing planned ends the step."""
+        """What to ask in this round (0, 1, ...). Nothing planned ends the step; round 0 is judged all the same."""
         ...
 
     def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:

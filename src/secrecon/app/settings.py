@@ -1,0 +1,135 @@
+"""Settings: environment variables with the prefix SECRECON_, checked once at start.
+
+docs/settings.md holds the one table of them; a test compares it with this class. A bad value is an OperatorError that
+names the variable, the value's problem and what is expected. Nothing here opens a file or a socket.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from secrecon.engine.phases.probe import WEB_PORTS
+from secrecon.model.errors import OperatorError
+
+PREFIX = "SECRECON_"
+Words = Annotated[tuple[str, ...], NoDecode]
+Ports = Annotated[tuple[int, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. The docstring of each field is its line in docs/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("secrecon-data"), description="Folder of the database, the lock file and reports.")
+    database_url: str = Field(
+        "", description="PostgreSQL as postgresql+asyncpg://user:password@host/name; empty: SQLite in the data dir."
+    )
+    scope_allow: Words = Field(
+        (),
+        description="Names, addresses and CIDR blocks that may be scanned although they are private or local.",
+    )
+    base_url: str = Field("", description="The address users reach the server at; https makes cookies Secure.")
+    dns_servers: Words = Field((), description="Name servers as address or address:port; empty: the system's.")
+    web_ports: Ports = Field(WEB_PORTS, description="Ports that a full scan of a bare name tries on every host.")
+    tls_ca: Path | None = Field(
+        None, description="PEM file of certificate authorities to trust beside the system's."
+    )
+    oast_host: str = Field("127.0.0.1", description="Address that the callback listener binds.")
+    oast_http_port: int = Field(8880, ge=0, le=65535, description="Port of the callback listener's HTTP side.")
+    oast_dns_port: int = Field(8853, ge=0, le=65535, description="Port of the callback listener's DNS side.")
+    oast_domain: str = Field("", description="Domain delegated to the callback listener; empty: addresses only.")
+    oast_address: str = Field(
+        "", description="Address that targets reach the listener at; empty: SECRECON_OAST_HOST."
+    )
+    scans_at_once: int = Field(2, ge=1, le=64, description="How many scans one worker process runs at a time.")
+    reports_need_key: bool = Field(
+        False, description="True: no report can be read by its link alone, not even one started through the API."
+    )
+    plans_file: Path | None = Field(None, description="YAML file that replaces or adds plans.")
+    metrics: Literal["off", "open"] = Field("off", description="Whether /metrics answers: off or open.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Log lines for people (text) or machines (json)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe level logged."
+    )
+
+    @field_validator("scope_allow", "dns_servers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("web_ports", mode="before")
+    @classmethod
+    def _split_ports(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        ports = tuple(int(word) for word in value.replace(",", " ").split())
+        if not ports or any(not 0 < port < 65536 for port in ports):
+            raise ValueError("ports must be numbers from 1 to 65535")
+        return ports
+
+    @field_validator("oast_host", "oast_address")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value:
+            ipaddress.ip_address(value)
+        return value
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for server in value:
+            server_address(server)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite:///")):
+            raise ValueError("must begin with postgresql+asyncpg:// (or be empty for SQLite)")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _base(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+
+def server_address(text: str) -> tuple[str, int]:
+    """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353` as (address, port). Raises ValueError."""
+    host, port = text, 53
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = int(rest.lstrip(":") or 53)
+    elif text.count(":") == 1:
+        host, _, digits = text.partition(":")
+        port = int(digits)
+    return str(ipaddress.ip_address(host)), port
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings from the environment, with `overrides` (from the command line) on top; None means not given.
+
+    Raises OperatorError naming each variable that is wrong.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+            f" (got {str(problem['input'])[:80]!r})"
+            for problem in error.errors()
+        ]
+        raise OperatorError(
+            "these settings are wrong:\n  " + "\n  ".join(lines) + "\nsee docs/settings.md for what each expects"
+        ) from error

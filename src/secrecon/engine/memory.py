@@ -1,0 +1,75 @@
+"""A scan log in memory: what the one-shot command line keeps its scan in. Nothing survives the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from secrecon.engine.ports import ScanSoFar
+from secrecon.model.asset import Fact
+from secrecon.model.finding import Finding
+from secrecon.model.interaction import Interaction, OastSelfTest, Payload
+from secrecon.model.record import Chunk, Progress
+from secrecon.model.scan import Attempt
+
+
+class MemoryLog:
+    """A `ScanLog` for one scan in one process. `watch` is told of every progress and every chunk."""
+
+    def __init__(self, started: float, watch: Callable[[Progress | Chunk], None]) -> None:
+        self._started = started
+        self._watch = watch
+        self.stop = asyncio.Event()
+        self.facts: dict[str, Fact] = {}
+        self.findings: dict[str, Finding] = {}
+        self.attempts: dict[tuple[str, str], Attempt] = {}
+        self.payloads: dict[str, Payload] = {}
+        self.hits: dict[str, Interaction] = {}
+        self.self_test: OastSelfTest | None = None
+        self.requests = 0
+        self.received = 0
+        self._done: dict[tuple[str, int], bool] = {}
+
+    async def so_far(self) -> ScanSoFar:
+        return ScanSoFar(
+            facts=tuple(self.facts.values()),
+            findings=tuple(self.findings.values()),
+            attempts=tuple(self.attempts.values()),
+            payloads=tuple(self.payloads.values()),
+            interactions=tuple(self.hits.values()),
+            self_test=self.self_test,
+            done=dict(self._done),
+            requests=self.requests,
+            received=self.received,
+            started=self._started,
+        )
+
+    async def progress(self, progress: Progress) -> None:
+        self._watch(progress)
+
+    async def keep_payloads(self, payloads: Sequence[Payload]) -> None:
+        self.payloads.update((payload.token, payload) for payload in payloads)
+
+    async def interactions(self) -> tuple[Interaction, ...]:
+        return tuple(self.hits.values())
+
+    async def hit(self, interaction: Interaction) -> None:
+        """Take in what the listener heard, where its token is one of this scan's."""
+        if interaction.token in self.payloads:
+            self.hits[interaction.id] = interaction
+
+    async def commit(self, chunk: Chunk) -> None:
+        if (chunk.step, chunk.round) in self._done:
+            return
+        self._done[chunk.step, chunk.round] = chunk.more
+        for fact in chunk.facts:
+            self.facts.setdefault(fact.key, fact)
+        self.findings.update((finding.fingerprint, finding) for finding in chunk.findings)
+        self.attempts.update(((a.check, a.asset), a) for a in chunk.attempts)
+        self.self_test = chunk.self_test or self.self_test
+        self.requests += chunk.requests
+        self.received += chunk.received
+        self._watch(chunk)
+
+    async def stop_requested(self) -> bool:
+        return self.stop.is_set()

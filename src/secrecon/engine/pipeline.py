@@ -1,0 +1,295 @@
+"""The engine: runs one round of one phase at a time, so that a scan can go on anywhere after any crash.
+
+A round is: rebuild the view from the log, let the phase plan, store the callback payloads, ask, wait for callbacks,
+let the phase judge, commit. Everything in between is forgotten if the process dies, and done again; the commit
+happens once. The engine knows no database, queue, account or page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from secrecon.engine.asking import Memo, ask_all
+from secrecon.engine.ledger import attempts_from, merge
+from secrecon.engine.phase import Judgement, Phase
+from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
+from secrecon.engine.view import ScanView
+from secrecon.model.finding import Finding
+from secrecon.model.interaction import Payload
+from secrecon.model.probe import Probe, Reply, Skip, Wait
+from secrecon.model.record import Chunk, Progress
+from secrecon.model.scan import Attempt, EngineInfo, Outcome, PhaseName, ScanSpec
+from secrecon.model.target import Origin
+from secrecon.net.clock import Clock
+from secrecon.net.gate import ScopeGate
+from secrecon.net.network import Network
+from secrecon.net.resolver import Resolver
+
+STOP_POLL = 0.5
+PROGRESS_EVERY = 0.25
+CALLBACK_POLL = 0.1
+NOT_AUTHORIZED = "the target is not authorized for active checks"
+log_ = structlog.get_logger("secrecon.engine")
+
+
+@dataclass(slots=True)
+class _Session:
+    """What one process keeps of a running scan between rounds; none of it is needed to go on elsewhere."""
+
+    network: Network
+    memo: Memo = field(default_factory=Memo)
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One round while it is under way."""
+
+    spec: ScanSpec
+    phase: Phase
+    number: int
+    log: ScanLog
+    view: ScanView
+    session: _Session
+    stop: asyncio.Event
+    minted: list[Payload]
+
+
+class Engine:
+    """Runs scans round by round.
+
+    `phases` in pipeline order. `callbacks`: the listener, or None where there is none (SSRF is then recorded as not
+    testable). `listener_origins`: origins of our own listener, which the self-test may contact.
+    """
+
+    def __init__(
+        self,
+        *,
+        phases: Sequence[Phase],
+        info: EngineInfo,
+        clock: Clock,
+        resolver: Resolver,
+        callbacks: Callbacks | None,
+        listener_origins: tuple[Origin, ...] = (),
+    ) -> None:
+        self._phases = tuple(phases)
+        self._clock = clock
+        self._resolver = resolver
+        self._callbacks = callbacks
+        self._listener_origins = listener_origins
+        self._sessions: dict[str, _Session] = {}
+        self.info = info
+
+    def steps(self, spec: ScanSpec) -> tuple[tuple[str, PhaseName], ...]:
+        """The steps of this scan in order, each with the documented phase it belongs to."""
+        return tuple((phase.step, phase.name) for phase in self._of(spec))
+
+    async def run(self, spec: ScanSpec, log: ScanLog) -> None:
+        """Run every step to its end in this process, stopping after the round in which a stop was requested."""
+        try:
+            for step, _ in self.steps(spec):
+                round_, more = 0, True
+                while more:
+                    chunk = await self.run_chunk(spec, step, round_, log)
+                    round_, more = round_ + 1, chunk.more
+                if await log.stop_requested():
+                    return
+        finally:
+            await self.close(spec.scan_id)
+
+    async def run_chunk(self, spec: ScanSpec, step: str, round_: int, log: ScanLog) -> Chunk:
+        """Run one round of one step and commit it. Running it again after a commit changes nothing.
+
+        `more` of the result tells whether the step has another round. Never raises for what the target did; a bug
+        in a phase ends that step with a FAILED attempt and the scan goes on.
+        """
+        phase = next(phase for phase in self._of(spec) if phase.step == step)
+        so_far = await log.so_far()
+        if (step, round_) in so_far.done:
+            return Chunk(phase.name, step, round_, (), (), (), so_far.done[step, round_], 0, 0)
+        session = self._session(spec, so_far)
+        view, minted = self._view(spec, so_far)
+        await log.progress(Progress(phase.name, self._percent(spec, step, round_, 0.0), phase.title))
+        before = (session.network.requests, session.network.received)
+        async with _stop_event(log) as stop:
+            current = _Round(spec, phase, round_, log, view, session, stop, minted)
+            chunk = await self._run_round(current, so_far)
+        used = (session.network.requests - before[0], session.network.received - before[1])
+        chunk = replace(chunk, requests=used[0], received=used[1])
+        await log.commit(chunk)
+        return chunk
+
+    async def close(self, scan_id: str) -> None:
+        """Forget what this process keeps of a scan: its connections and its memo."""
+        session = self._sessions.pop(scan_id, None)
+        if session is not None:
+            await session.network.close()
+
+    def _of(self, spec: ScanSpec) -> tuple[Phase, ...]:
+        return tuple(phase for phase in self._phases if spec.mode in phase.modes)
+
+    def _session(self, spec: ScanSpec, so_far: ScanSoFar) -> _Session:
+        session = self._sessions.get(spec.scan_id)
+        if session is None:
+            gate = ScopeGate(spec.target, spec.allow, self._resolver, self._listener_origins)
+            network = Network(
+                gate,
+                self._resolver,
+                spec.budget,
+                self._clock,
+                used_requests=so_far.requests,
+                used_bytes=so_far.received,
+                deadline=so_far.started + spec.budget.seconds,
+            )
+            session = self._sessions[spec.scan_id] = _Session(network)
+        return session
+
+    def _view(self, spec: ScanSpec, so_far: ScanSoFar) -> tuple[ScanView, list[Payload]]:
+        minted: list[Payload] = []
+
+        def mint(*, check: str, asset: str, location: str, technique: str) -> Payload | None:
+            if self._callbacks is None:
+                return None
+            payload = self._callbacks.mint(
+                spec, check=check, asset=asset, location=location, technique=technique, now=self._clock.now()
+            )
+            minted.append(payload)
+            return payload
+
+        view = ScanView(spec=spec, mint=mint, now=self._clock.now(), self_test=so_far.self_test)
+        view.add(so_far.facts, so_far.findings, so_far.attempts)
+        view.payloads.update((payload.token, payload) for payload in so_far.payloads)
+        view.interactions.update((hit.id, hit) for hit in so_far.interactions)
+        return view, minted
+
+    async def _run_round(self, current: _Round, so_far: ScanSoFar) -> Chunk:
+        phase, view, spec = current.phase, current.view, current.spec
+        refusal = self._refusal(spec, phase, so_far)
+        if current.stop.is_set():
+            refusal = "the scan was cancelled"
+        if refusal:
+            return self._not_run(current, refusal)
+        self_test = None
+        if phase.name is PhaseName.OAST and view.self_test is None and self._callbacks is not None:
+            addresses = [address for fact in view.resolutions for address in fact.addresses]
+            self_test = await self._callbacks.self_test(current.session.network, current.log, addresses)
+            view.self_test = self_test
+        try:
+            probes = list(phase.plan(view, current.number))
+            replies, skips = await self._ask(current, probes)
+            judged = list(phase.judge(view, current.number, replies)) if probes or current.number == 0 else []
+        except Exception as error:
+            log_.exception("phase failed", scan_id=spec.scan_id, step=phase.step, round=current.number)
+            return self._not_run(current, f"internal error in {phase.step}: {type(error).__name__}", Outcome.FAILED)
+        chunk = self._chunk(current, probes, replies, skips, judged)
+        return replace(chunk, self_test=self_test)
+
+    def _refusal(self, spec: ScanSpec, phase: Phase, so_far: ScanSoFar) -> str:
+        if phase.touch.rank > spec.touch.rank:
+            return NOT_AUTHORIZED
+        spent = self._clock.now() - so_far.started
+        if phase.name is not PhaseName.SYNTHESIS and spent > spec.budget.seconds:
+            return f"the scan's time budget of {spec.budget.seconds:.0f} s was used up"
+        return ""
+
+    def _not_run(self, current: _Round, reason: str, outcome: Outcome = Outcome.SKIPPED) -> Chunk:
+        phase = current.phase
+        attempts = {
+            (check, asset): Attempt(phase.name, check, asset, outcome, reason)
+            for check, asset in phase.checks(current.view)
+            if (check, asset) not in current.view.attempts
+        }
+        if not attempts and outcome is Outcome.FAILED:
+            key = (phase.step, current.spec.target.url)
+            attempts[key] = Attempt(phase.name, *key, outcome, reason)
+        return Chunk(phase.name, phase.step, current.number, (), (), tuple(attempts.values()), False, 0, 0)
+
+    async def _ask(self, current: _Round, probes: Sequence[Probe]) -> tuple[list[Reply], list[Skip]]:
+        asked = [probe for probe in probes if not isinstance(probe, Wait | Skip)]
+        skips = [probe for probe in probes if isinstance(probe, Skip)]
+        wait = max((probe.seconds for probe in probes if isinstance(probe, Wait)), default=0.0)
+        if current.minted:
+            await current.log.keep_payloads(current.minted)
+            current.view.payloads.update((payload.token, payload) for payload in current.minted)
+        last = self._clock.monotonic()
+
+        async def answered(count: int) -> None:
+            nonlocal last
+            if self._clock.monotonic() - last < PROGRESS_EVERY:
+                return
+            last = self._clock.monotonic()
+            title = f"{current.phase.title} ({count} of {len(asked)} requests)"
+            percent = self._percent(current.spec, current.phase.step, current.number, count / len(asked))
+            await current.log.progress(Progress(current.phase.name, percent, title))
+
+        replies = await ask_all(current.session.network, current.session.memo, asked, current.stop, answered)
+        if wait:
+            await self._await_callbacks(current, wait)
+        if wait or current.view.payloads:
+            hits = await current.log.interactions()
+            current.view.interactions.update((hit.id, hit) for hit in hits)
+        return replies, skips
+
+    async def _await_callbacks(self, current: _Round, seconds: float) -> None:
+        """Wait for the callbacks of this scan; over early once every payload of the scan was called."""
+        deadline = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < deadline and not current.stop.is_set():
+            hits = await current.log.interactions()
+            if current.view.payloads.keys() <= {hit.token for hit in hits}:
+                return
+            await self._clock.sleep(CALLBACK_POLL)
+
+    def _chunk(
+        self,
+        current: _Round,
+        probes: Sequence[Probe],
+        replies: Sequence[Reply],
+        skips: Sequence[Skip],
+        judged: Sequence[Judgement],
+    ) -> Chunk:
+        phase, view, number = current.phase, current.view, current.number
+        facts = {
+            item.key: item
+            for item in reversed(judged)
+            if not isinstance(item, Finding | Attempt) and item.key not in view.facts
+        }
+        findings = {item.fingerprint: item for item in judged if isinstance(item, Finding)}
+        attempts = merge(
+            view.attempts,
+            attempts_from(phase.name, replies, skips),
+            [item for item in judged if isinstance(item, Attempt)],
+        )
+        more = bool(probes) and number + 1 < phase.max_rounds and not current.stop.is_set()
+        kept_facts = tuple(reversed(facts.values()))
+        return Chunk(phase.name, phase.step, number, kept_facts, tuple(findings.values()), attempts, more, 0, 0)
+
+    def _percent(self, spec: ScanSpec, step: str, round_: int, fraction: float) -> int:
+        """0-99: each step has an equal share; within a step, rounds fill half of what is left."""
+        steps = [name for name, _ in self.steps(spec)]
+        within = 1 - 0.5**round_ * (1 - fraction / 2)
+        return min(99, int(100 * (steps.index(step) + within) / len(steps)))
+
+
+@contextlib.asynccontextmanager
+async def _stop_event(log: ScanLog) -> AsyncIterator[asyncio.Event]:
+    """An event that is set soon after a stop was requested."""
+    stop = asyncio.Event()
+
+    async def poll() -> None:
+        while not await log.stop_requested():  # noqa: ASYNC110 - the request comes from another process
+            await asyncio.sleep(STOP_POLL)
+        stop.set()
+
+    if await log.stop_requested():
+        stop.set()
+    poller = asyncio.create_task(poll())
+    try:
+        yield stop
+    finally:
+        poller.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await poller
