@@ -1,0 +1,53 @@
+"""One page of a list, and the opaque cursor that leads to the next. Every list of the API has this shape."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from secrecon.model.errors import BadInput
+
+T = TypeVar("T")
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """`items` in order; `next_cursor` leads to what follows, None at the end."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+def write_cursor(position: int) -> str:
+    """The cursor that goes on after `position`, the key of the last item shown."""
+    return base64.urlsafe_b64encode(f"after:{position}".encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> int | None:
+    """The position a cursor holds; None for no cursor. Raises BadInput for one that we never wrote."""
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise _unknown() from error
+    digits = text.removeprefix("after:")
+    if not text.startswith("after:") or not digits.isdigit() or len(digits) > 18:
+        raise _unknown()
+    return int(digits)
+
+
+def check_limit(limit: int) -> int:
+    """`limit` where it is one that a page may have."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadInput(f"limit must be between 1 and {MAX_LIMIT}", "limit")
+    return limit
+
+
+def _unknown() -> BadInput:
+    return BadInput("cursor is not one that a list gave out: leave it out to begin again", "cursor")
