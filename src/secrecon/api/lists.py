@@ -1,0 +1,180 @@
+"""What an account has: scans, findings, assets, targets, credits, callback counts. One page shape for every list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import WithJsonSchema
+
+from secrecon.accounts.caller import Caller
+from secrecon.api import answer, shapes
+from secrecon.api.access import Ctx, KeyCaller, SessionCaller
+from secrecon.api.openapi import KEY, SESSION, problems
+from secrecon.model.asset import AssetType
+from secrecon.model.errors import BadInput
+from secrecon.service.context import Context
+from secrecon.service.inventory import list_assets, list_findings, oast_status
+from secrecon.service.listing import DEFAULT_LIMIT, MAX_LIMIT
+from secrecon.service.people import list_targets, read_credits
+from secrecon.service.scans import list_scans
+
+router = APIRouter(tags=["lists"])
+
+TYPES = tuple(kind.value for kind in AssetType)
+Cursor = Annotated[
+    str | None,
+    Query(description="next_cursor of the page before"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$"}),
+]
+Limit = Annotated[
+    str,
+    Query(description="How many items a page may hold"),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}),
+]
+Type = Annotated[str | None, Query(description="Only assets of this type"), WithJsonSchema({"enum": list(TYPES)})]
+
+
+def read_limit(text: str) -> int:
+    """The limit as a number; the service knows which numbers are allowed."""
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise BadInput(f"limit must be between 1 and {MAX_LIMIT}", "limit")
+    return int(text)
+
+
+def read_type(text: str | None) -> AssetType | None:
+    """The asset type asked for."""
+    if text is None:
+        return None
+    if text not in TYPES:
+        raise BadInput(f"type must be one of {', '.join(TYPES)}", "type")
+    return AssetType(text)
+
+
+@router.get(
+    "/api/v1/scans",
+    response_model=shapes.Page[shapes.ScanLine],
+    responses=problems(400, 401, 403),
+    openapi_extra=KEY,
+    operation_id="listScans",
+    summary="Scans of the account",
+)
+async def scans(
+    ctx: Ctx, caller: KeyCaller, cursor: Cursor = None, limit: Limit = str(DEFAULT_LIMIT)
+) -> shapes.Page[shapes.ScanLine]:
+    """Newest first."""
+    return answer.page(await list_scans(ctx, caller, cursor, read_limit(limit)), answer.scan_line)
+
+
+@router.get(
+    "/api/v1/findings",
+    response_model=shapes.Page[shapes.FindingLine],
+    responses=problems(400, 401, 403),
+    openapi_extra=KEY,
+    operation_id="listFindings",
+    summary="Findings of the account",
+)
+async def findings(
+    ctx: Ctx, caller: KeyCaller, cursor: Cursor = None, limit: Limit = str(DEFAULT_LIMIT)
+) -> shapes.Page[shapes.FindingLine]:
+    """Every problem once, over all scans, newest first."""
+    return answer.page(await list_findings(ctx, caller, cursor, read_limit(limit)), answer.finding_line)
+
+
+@router.get(
+    "/api/v1/targets",
+    response_model=shapes.Page[shapes.TargetLine],
+    responses=problems(400, 401, 403),
+    openapi_extra=KEY,
+    operation_id="listTargets",
+    summary="Targets that the account may check actively",
+)
+async def targets(
+    ctx: Ctx, caller: KeyCaller, cursor: Cursor = None, limit: Limit = str(DEFAULT_LIMIT)
+) -> shapes.Page[shapes.TargetLine]:
+    """A full scan, and callback checks of a quick one, need the target in this list."""
+    return answer.page(await list_targets(ctx, caller, cursor, read_limit(limit)), answer.target_line)
+
+
+@router.get(
+    "/api/v1/credits",
+    response_model=shapes.Page[shapes.CreditLine],
+    responses=problems(400, 401, 403),
+    openapi_extra=KEY,
+    operation_id="listCredits",
+    summary="This month's scan credits",
+)
+async def credits_(ctx: Ctx, caller: KeyCaller) -> shapes.Page[shapes.CreditLine]:
+    """One line: the current month. Months are calendar months, UTC."""
+    return shapes.Page(items=[answer.credit_line(await read_credits(ctx, caller))], next_cursor=None)
+
+
+@router.get(
+    "/api/assets",
+    response_model=shapes.Page[shapes.AssetLine],
+    responses=problems(400, 401),
+    openapi_extra=SESSION,
+    operation_id="listAssetsBySession",
+    summary="Assets of the account (dashboard)",
+)
+async def assets_by_session(
+    ctx: Ctx,
+    caller: SessionCaller,
+    type: Type = None,  # noqa: A002
+    cursor: Cursor = None,
+    limit: Limit = str(DEFAULT_LIMIT),
+) -> shapes.Page[shapes.AssetLine]:
+    """Everything discovered across all scans: domains, subdomains, addresses, sensitive paths."""
+    return await _assets(ctx, caller, type, cursor, limit)
+
+
+@router.get(
+    "/api/v1/assets",
+    response_model=shapes.Page[shapes.AssetLine],
+    responses=problems(400, 401, 403),
+    openapi_extra=KEY,
+    operation_id="listAssets",
+    summary="Assets of the account",
+)
+async def assets_by_key(
+    ctx: Ctx,
+    caller: KeyCaller,
+    type: Type = None,  # noqa: A002
+    cursor: Cursor = None,
+    limit: Limit = str(DEFAULT_LIMIT),
+) -> shapes.Page[shapes.AssetLine]:
+    """Everything discovered across all scans: domains, subdomains, addresses, sensitive paths."""
+    return await _assets(ctx, caller, type, cursor, limit)
+
+
+async def _assets(
+    ctx: Context, caller: Caller, type_: str | None, cursor: str | None, limit: str
+) -> shapes.Page[shapes.AssetLine]:
+    found = await list_assets(ctx, caller, read_type(type_), cursor, read_limit(limit))
+    return answer.page(found, answer.asset_line)
+
+
+@router.get(
+    "/api/oast/status",
+    response_model=shapes.OastAnswer,
+    responses=problems(401),
+    openapi_extra=SESSION,
+    operation_id="oastStatusBySession",
+    summary="Callback counts (dashboard)",
+)
+async def oast_by_session(ctx: Ctx, caller: SessionCaller) -> shapes.OastAnswer:
+    """DNS and HTTP callbacks that the listener heard for this account's scans."""
+    return answer.oast(await oast_status(ctx, caller))
+
+
+@router.get(
+    "/api/v1/oast/status",
+    response_model=shapes.OastAnswer,
+    responses=problems(401, 403),
+    openapi_extra=KEY,
+    operation_id="oastStatus",
+    summary="Callback counts",
+)
+async def oast_by_key(ctx: Ctx, caller: KeyCaller) -> shapes.OastAnswer:
+    """DNS and HTTP callbacks that the listener heard for this account's scans."""
+    return answer.oast(await oast_status(ctx, caller))

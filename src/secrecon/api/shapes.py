@@ -1,0 +1,269 @@
+"""The JSON shapes of the API: what `/openapi.json` promises and what the routes answer. Shapes only, no rules.
+
+Requests are strict (unknown fields and wrong types are refused); answers name every field that they carry. The report's
+own document is made by the report room; here it is only described.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_ID = 2**53 - 1
+SCAN_ID_EXAMPLE = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
+DB_ID_EXAMPLE = 3812209417330412
+
+ScanIdText = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=[SCAN_ID_EXAMPLE])]
+DbScanId = Annotated[int, Field(ge=1, le=MAX_ID, examples=[DB_ID_EXAMPLE])]
+Severity = Literal["critical", "high", "medium", "low", "info"]
+Status = Literal["starting", "running", "complete", "error"]
+Mode = Literal["quick", "full"]
+Phase = Literal["resolve", "discover", "probe", "fingerprint", "crawl", "match", "verify", "oast", "synthesis"]
+EvidenceLevel = Literal["banner", "version_range", "behaviour", "callback"]
+FindingStatus = Literal["new", "open", "fixed", "regressed", "false_positive", "accepted"]
+Time = Annotated[str, Field(description="ISO 8601, UTC", examples=["2026-11-23T19:30:00Z"])]
+
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    """An answer: exactly the fields that it names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ScanBody(BaseModel):
+    """What to scan, and how deep."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    target: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="Domain or full URL to scan. A bare name is the organisation behind it; a URL is that origin.",
+            examples=["example.com", "https://api.example.com"],
+            json_schema_extra={"format": "scan-target"},
+        ),
+    ]
+    scan_mode: Annotated[
+        Mode,
+        Field(
+            description='"full" adds subdomains, crawling and active verification; it needs an authorized target.'
+        ),
+    ] = "quick"
+
+
+class Accepted(Shape):
+    """An accepted scan: poll `status_url`, then read `results_url`."""
+
+    scan_id: ScanIdText
+    db_scan_id: DbScanId
+    target: Annotated[str, Field(description="The normalised URL", examples=["https://example.com"])]
+    status: Status
+    plan: Annotated[str, Field(examples=["business"])]
+    status_url: Annotated[str, Field(examples=[f"/api/scan/{SCAN_ID_EXAMPLE}/status"])]
+    results_url: Annotated[str, Field(examples=[f"/api/scan/{DB_ID_EXAMPLE}"])]
+    message: str
+
+
+class SelfTest(Shape):
+    """Whether callbacks can reach our listener at all: without that, no callback proves nothing."""
+
+    http: Literal["reachable", "blocked", "not_testable"]
+    dns: Literal["reachable", "blocked", "not_testable"]
+    detail: str
+
+
+class StatusAnswer(Shape):
+    """Where a scan is. `current_progress` never goes down."""
+
+    status: Status
+    phase: Annotated[Phase | None, Field(description="null until the first phase begins")]
+    current_message: str
+    current_progress: Annotated[int, Field(ge=0, le=100)]
+    vulnerabilities_found: Annotated[int, Field(ge=0, description="Findings above severity info")]
+    services_found: Annotated[int, Field(ge=0)]
+    db_scan_id: DbScanId
+    scan_id: ScanIdText
+    target: str
+    scan_mode: Mode
+    cancelled: bool
+    error: Annotated[str, Field(description='Why the scan ended in error, "" otherwise')]
+    not_run: Annotated[list[Phase], Field(description="Phases that a cancelled or failed scan did not reach")]
+    oast_self_test: SelfTest | None
+    findings_found: Annotated[int, Field(ge=0, description="Findings of every severity")]
+    assets_found: Annotated[int, Field(ge=0)]
+    oast_interactions: Annotated[int, Field(ge=0)]
+    requests_sent: Annotated[int, Field(ge=0)]
+    bytes_received: Annotated[int, Field(ge=0)]
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class Cancelled(Shape):
+    """A scan that was asked to stop. It ends as `complete` with `"cancelled": true`."""
+
+    scan_id: ScanIdText
+    status: Status
+    cancelled: bool
+    message: str
+
+
+class Page(Shape, Generic[T]):
+    """The one shape of a list. `next_cursor` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+class ScanLine(Shape):
+    """One scan of the account."""
+
+    scan_id: ScanIdText
+    db_scan_id: DbScanId
+    target: str
+    scan_mode: Mode
+    status: Status
+    cancelled: bool
+    current_progress: Annotated[int, Field(ge=0, le=100)]
+    via_api: bool
+    archived: Annotated[bool, Field(description="Its report left the plan's store; assets and findings stay")]
+    report_version: Annotated[int, Field(ge=0)]
+    created_at: Time
+    finished_at: Time | None
+    status_url: str
+    results_url: str
+
+
+class FindingLine(Shape):
+    """One problem of the account, over all its scans."""
+
+    id: int
+    fingerprint: str
+    check: str
+    title: str
+    severity: Severity
+    asset: str
+    location: str
+    cve_id: str | None
+    KEV_Status: Literal["Active_Exploit", "Not_Listed"] | None
+    evidence_level: EvidenceLevel
+    confidence_score: Annotated[float, Field(ge=0, le=1)]
+    oast_verified: bool
+    status: FindingStatus
+    first_seen: Time
+    last_seen: Time
+
+
+class AssetLine(Shape):
+    """One asset of the account."""
+
+    id: int
+    type: Literal["domain", "subdomain", "ip", "sensitive_path"]
+    value: str
+    source: Annotated[str, Field(description="The check that saw it")]
+    first_seen: Time
+    last_seen: Time
+    scan_id: ScanIdText
+
+
+class TargetLine(Shape):
+    """A target that the account may check actively."""
+
+    id: int
+    target: str
+    method: Annotated[str, Field(description="How the authorization came about", examples=["operator"])]
+    authorized_by: str
+    created_at: Time
+    not_after: Time | None
+
+
+class CreditLine(Shape):
+    """This month's scan credits. `limit` and `remaining` are null on a plan without a limit."""
+
+    plan: Annotated[str, Field(examples=["business"])]
+    limit: int | None
+    used: Annotated[int, Field(ge=0)]
+    remaining: int | None
+    resets_at: Time
+
+
+class OastAnswer(Shape):
+    """The callback listener and what it heard for this account; `oast_url` is "" where none runs."""
+
+    active: bool
+    oast_url: Annotated[str, Field(examples=["https://abc123.oast.pro"])]
+    dns: Annotated[int, Field(ge=0)]
+    http: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+
+
+class ReportFinding(BaseModel):
+    """A finding in a report; it carries more than is listed here (evidence, remediation, references)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: int | str
+    title: str
+    severity: Severity
+    cve_id: str | None
+    KEV_Status: Literal["Active_Exploit", "Not_Listed"] | None
+    confidence_score: Annotated[float, Field(ge=0, le=1)]
+    oast_verified: bool
+    evidence_level: EvidenceLevel
+    fingerprint: str
+    asset: str
+    location: str
+
+
+class ReportAnswer(BaseModel):
+    """A scan report. `coverage` says what ran and what did not: nothing is clean where the check did not run."""
+
+    model_config = ConfigDict(extra="allow")
+
+    findings: list[ReportFinding]
+    kev_count: Annotated[int, Field(ge=0)]
+    cve_count: Annotated[int, Field(ge=0)]
+    risk_score: Literal["A", "B", "C", "D", "E", "F"] | None
+    report_text: str
+    oast_interactions: list[dict[str, object]]
+
+
+class ProblemAnswer(BaseModel):
+    """An error (RFC 9457, `application/problem+json`). `detail` says what went wrong and what to do next."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    rule: Annotated[str | None, Field(description="The scope rule that refused the target")] = None
+    retry_after: Annotated[int | None, Field(description="Seconds")] = None
+    scan_id: str | None = None
+
+
+class Health(Shape):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class ReadyCheck(Shape):
+    """One thing that must work before scans can be taken."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Ready(Shape):
+    """Everything that is needed works."""
+
+    status: Literal["ready"]
+    checks: list[ReadyCheck]

@@ -1,0 +1,107 @@
+"""What every request passes before and after the routes: size cap, security headers, the last catch, the counters.
+
+A plain ASGI wrapper, so that streams pass through it unbuffered. It knows nothing of scans or accounts. Headers that a
+route set itself are left alone: a page brings its own content security policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from secrecon.api.problem import ErrorPage, Problem, internal_error, is_api
+from secrecon.net.clock import Clock
+
+DEFAULT_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+
+
+class RequestCounter(Protocol):
+    """Told of every finished request. `route` is the path's template, never the path itself."""
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None: ...
+
+
+class Shield:
+    """Wraps the whole application. `body_cap`: bytes a request may carry. `https`: whether HSTS is sent."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_cap: int,
+        https: bool,
+        counter: RequestCounter,
+        clock: Clock,
+        page: ErrorPage | None = None,
+    ) -> None:
+        self._app = app
+        self._body_cap = body_cap
+        self._headers = {**DEFAULT_HEADERS, **({"Strict-Transport-Security": HSTS} if https else {})}
+        self._counter = counter
+        self._clock = clock
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = self._clock.monotonic()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, answer)
+        except Exception as error:
+            if status:  # the answer is under way and cannot be taken back; the connection is cut
+                await internal_error(Request(scope), error, None)
+                raise
+            response = await internal_error(Request(scope), error, self._page)
+            await response(scope, receive, answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._counter.request(scope["method"], route, status, self._clock.monotonic() - began)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        too_large = Problem(413, f"The request body is larger than {self._body_cap} bytes.")
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared[:20]) > self._body_cap:
+            response = too_large.response()
+            if self._page is not None and not is_api(scope["path"]):
+                response = await self._page(Request(scope), too_large)
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._body_cap:
+                raise HTTPException(413, too_large.detail, {"Connection": "close"})
+            return message
+
+        await self._app(scope, counted, send)
