@@ -1,0 +1,184 @@
+"""The only door out, for one scan: every request passes the scope gate, the budget and the host's pace, in this order.
+
+Phases and the engine talk to this class alone. Redirects are followed only where the gate admits them; one that it
+refuses ends the exchange with the redirect itself, and is written down in `refusals`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from secrecon.model.asset import Resolution, TlsInfo
+from secrecon.model.dns import DnsAnswer
+from secrecon.model.errors import (
+    BudgetSpent,
+    ConnectFailed,
+    ProtocolBroken,
+    ScopeRefused,
+    TargetTimeout,
+    TlsFailed,
+    Unresolvable,
+)
+from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
+from secrecon.model.scan import Budget
+from secrecon.net import tls
+from secrecon.net.client import Client
+from secrecon.net.clock import Clock
+from secrecon.net.connection import Timeouts
+from secrecon.net.gate import ScopeGate
+from secrecon.net.http1 import Limits
+from secrecon.net.pace import Pace
+from secrecon.net.resolver import Resolver
+from secrecon.net.wire import next_request
+
+MAX_REFUSALS = 1_000
+DNS_IN_FLIGHT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that was not contacted. `rule`: the scope rule, or `unresolvable` for a redirect that leads nowhere."""
+
+    url: str
+    rule: str
+    message: str
+
+
+class Network:
+    """`used_requests` and `used_bytes`: what the scan had used before this process took it over. `deadline`: when its
+    time is over (epoch seconds); without one, `budget.seconds` from now."""
+
+    def __init__(
+        self,
+        gate: ScopeGate,
+        resolver: Resolver,
+        budget: Budget,
+        clock: Clock,
+        *,
+        used_requests: int = 0,
+        used_bytes: int = 0,
+        deadline: float | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._gate = gate
+        self._resolver = resolver
+        self._budget = budget
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+        self._pace = Pace(budget.rate, budget.in_flight, clock)
+        self._client = Client(self._timeouts, Limits(body=budget.body_cap))
+        self._used_bytes = used_bytes
+        left = budget.seconds if deadline is None else deadline - clock.now()
+        self._deadline = clock.monotonic() + left
+        self._dns_slots = asyncio.Semaphore(DNS_IN_FLIGHT)
+        self.requests = used_requests
+        self.refusals: list[Refusal] = []
+
+    @property
+    def received(self) -> int:
+        """Bytes of replies read so far, those before a resumption included."""
+        return self._used_bytes + self._client.received
+
+    @property
+    def slowed(self) -> Mapping[str, str]:
+        """Host -> why it was slowed down."""
+        return self._pace.slowed
+
+    async def http(self, request: HttpRequest, *, follow: int = 0, body_cap: int | None = None) -> HttpExchange:
+        """Send `request`, following at most `follow` redirects that the gate admits.
+
+        Raises ScopeRefused, BudgetSpent, the TargetError family, and BadInput for a request that cannot be written.
+        """
+        cap = self._budget.body_cap if body_cap is None else body_cap
+        hops: list[tuple[HttpRequest, HttpReply]] = []
+        while True:
+            reply = await self._send(request, cap)
+            following = next_request(request, reply) if len(hops) < follow else None
+            if following is None or not await self._may_follow(following):
+                return HttpExchange(request, reply, tuple(hops))
+            hops.append((request, reply))
+            request = following
+
+    async def dns(self, name: str, type_: str) -> DnsAnswer:
+        """Look `name` up through the scan's resolver; the target itself is not contacted."""
+        async with self._dns_slots:
+            self._spend()
+            return await self._resolver.query(name, type_)
+
+    async def addresses(self, name: str) -> Resolution:
+        """Every address of `name`. Nothing is contacted, so nothing is judged here."""
+        async with self._dns_slots:
+            self._spend()
+            return await self._resolver.addresses(name)
+
+    async def transfer(self, zone: str, server: str) -> DnsAnswer:
+        """Ask the name server `server` (a name or an address) for all of `zone`, which must belong to the target."""
+        addresses = await self._gate.admit_server(zone, server)
+        async with self._dns_slots:
+            self._spend()
+            return await self._resolver.transfer(zone, addresses[0], self._resolver.port_of(addresses[0]))
+
+    async def tls(self, host: str, port: int) -> TlsInfo:
+        """The certificate of host:port, whether it is trusted, and the protocol versions the server accepts."""
+        addresses = await self._gate.admit(host, port)
+        began = await self._pace.enter(host, self._deadline)
+        try:
+            return await tls.inspect(addresses, host, port, self._timeouts, self._spend)
+        except (ConnectFailed, TargetTimeout):
+            self._pace.broke(host, began)
+            raise
+        finally:
+            self._pace.leave(host)
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._client.close()
+
+    async def _send(self, request: HttpRequest, cap: int) -> HttpReply:
+        origin = request.origin
+        host = origin.host
+        await self._gate.admit(origin)
+        pace = self._pace
+        began = await pace.enter(host, self._deadline)
+        try:
+            # A turn may come late: what was pinned before the wait is asked for again, and judged again if it is old.
+            addresses = await self._gate.admit(origin)
+            left = self._spend()
+            reply = await self._client.send(request, addresses, min(cap, left), self._deadline - began)
+            pace.answered(host, reply.status, reply.header("retry-after"), began)
+            return reply
+        except (ConnectFailed, ProtocolBroken, TargetTimeout, TlsFailed):
+            pace.broke(host, began)
+            raise
+        finally:
+            pace.leave(host)
+
+    def _spend(self) -> int:
+        """Count one request; the bytes that are left. Raises BudgetSpent where a limit is reached."""
+        budget = self._budget
+        if self.requests >= budget.requests:
+            raise BudgetSpent(f"the scan's limit of {budget.requests} requests was reached", "requests")
+        left = budget.bytes - self._used_bytes - self._client.received
+        if left <= 0:
+            raise BudgetSpent(f"the scan's limit of {budget.bytes} received bytes was reached", "bytes")
+        if self._clock.monotonic() > self._deadline:
+            raise BudgetSpent(f"the scan's time of {budget.seconds:.0f} s was used up", "seconds")
+        self.requests += 1
+        return left
+
+    async def _may_follow(self, request: HttpRequest) -> bool:
+        try:
+            await self._gate.admit(request.origin)
+        except ScopeRefused as error:
+            self._refuse(request, error.rule, str(error))
+        except (Unresolvable, TargetTimeout) as error:
+            self._refuse(request, "unresolvable", str(error))
+        else:
+            return True
+        return False
+
+    def _refuse(self, request: HttpRequest, rule: str, message: str) -> None:
+        if len(self.refusals) < MAX_REFUSALS:
+            self.refusals.append(Refusal(request.url, rule, message))
