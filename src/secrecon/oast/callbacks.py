@@ -1,0 +1,222 @@
+"""The embedded listener as the engine uses it: mints payloads, and tests whether callbacks can come back at all.
+
+An outage of the listener means "could not test", never "clean", so the verdict is careful: a canary must make the
+whole way (request, listener, store), and the address we advertise must be one that the target can reach. Payload rows
+are stored by the caller before their requests leave. Opens no sockets itself: canaries go through the scan's network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from secrecon.model.errors import BudgetSpent, OperatorError, ScopeRefused, TargetError
+from secrecon.model.http import HttpRequest
+from secrecon.model.interaction import CallbackProtocol, Interaction, OastReach, OastSelfTest, Payload
+from secrecon.model.scan import ScanSpec
+from secrecon.model.target import Origin
+from secrecon.net.clock import Clock
+from secrecon.net.network import Network
+from secrecon.oast.tokens import marker, new_token
+
+SELF_TEST = "oast.self-test"
+SELF_TEST_SECONDS = 4.0
+POLL = 0.1
+_REACH = ("loopback", "private", "public")
+
+
+class HitLog(Protocol):
+    """What the self-test needs of a scan's log."""
+
+    async def keep_payloads(self, payloads: Sequence[Payload]) -> None: ...
+
+    async def interactions(self) -> tuple[Interaction, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Canary:
+    """One canary: where it went and why it could not be sent, "" where it was."""
+
+    payload: Payload
+    problem: str
+    refused: bool = False
+
+
+class EmbeddedCallbacks:
+    """Callbacks by the listener of this installation.
+
+    `address`: the IP address that targets reach the listener at. `http_port`: the port they reach it on. `domain`: the
+    domain delegated to the listener's DNS side, "" for none. Raises OperatorError for an address nobody can contact.
+    """
+
+    def __init__(
+        self, *, address: str, http_port: int, domain: str, clock: Clock, source: random.Random | None = None
+    ) -> None:
+        parsed = ipaddress.ip_address(address)
+        if parsed.is_unspecified or parsed.is_multicast:
+            raise OperatorError(
+                f"callbacks cannot be advertised at {address}: set SECRECON_OAST_ADDRESS to the address that targets "
+                "reach this machine at"
+            )
+        self.origin = Origin("http", str(parsed), http_port)
+        self.domain = domain.strip(".").lower()
+        self._reach = _reach(str(parsed))
+        self._clock = clock
+        self._source = source or random.SystemRandom()
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """What the gate must admit beside the target for the self-test."""
+        return (self.origin,)
+
+    @property
+    def url(self) -> str:
+        """Where the listener is, for people."""
+        return f"http://*.{self._authority(self.domain)}/" if self.domain else f"{self.origin}/"
+
+    def mint(self, spec: ScanSpec, *, check: str, asset: str, location: str, technique: str, now: float) -> Payload:
+        """A fresh payload. Nothing is stored yet."""
+        return self._payload(new_token(self._source), spec.scan_id, check, asset, location, technique, now)
+
+    async def self_test(self, network: Network, log: HitLog, addresses: Sequence[str]) -> OastSelfTest:
+        """Send canaries by HTTP and by DNS, wait for them in the log, and say whether targets at `addresses` could
+        do the same. The canaries' payloads carry no scan id; the log they are kept in knows its scan."""
+        by_http = await self._send_http(network, log)
+        by_dns = await self._send_dns(network, log) if self.domain else None
+        wanted = {canary.payload.token for canary in (by_http, by_dns) if canary and not canary.problem}
+        arrived = await self._arrived(log, wanted)
+        http, http_words = self._http_verdict(by_http, arrived, addresses)
+        dns, dns_words = self._dns_verdict(by_dns, arrived)
+        return OastSelfTest(http, dns, f"HTTP: {http_words} DNS: {dns_words}")
+
+    def _authority(self, host: str) -> str:
+        return Origin("http", host, self.origin.port).authority
+
+    def _payload(
+        self, token: str, scan_id: str, check: str, asset: str, location: str, technique: str, now: float
+    ) -> Payload:
+        hostname = f"{token}.{self.domain}" if self.domain else ""
+        url = f"http://{self._authority(hostname)}/" if hostname else f"{self.origin}/{token}"
+        return Payload(token, url, hostname, scan_id, check, asset, location, technique, "", "", now)
+
+    def _canary(self, technique: str) -> Payload:
+        token = new_token(self._source, own=True)
+        return self._payload(token, "", SELF_TEST, str(self.origin), "", technique, self._clock.now())
+
+    async def _send_http(self, network: Network, log: HitLog) -> _Canary:
+        payload = self._canary("http")
+        await log.keep_payloads([payload])
+        headers: tuple[tuple[str, str], ...] = ()
+        target = f"/{payload.token}"
+        if payload.hostname:
+            headers, target = (("Host", self._authority(payload.hostname)),), "/"
+        try:
+            exchange = await network.http(HttpRequest(self.origin, target=target, headers=headers))
+        except ScopeRefused as error:
+            return _Canary(payload, str(error), refused=True)
+        except (TargetError, BudgetSpent) as error:
+            return _Canary(payload, str(error))
+        if marker(payload.token).encode() not in exchange.reply.body:
+            return _Canary(payload, f"something else than our listener answered at {self.origin}")
+        return _Canary(payload, "")
+
+    async def _send_dns(self, network: Network, log: HitLog) -> _Canary:
+        payload = self._canary("dns")
+        await log.keep_payloads([payload])
+        kind = "AAAA" if ":" in self.origin.host else "A"
+        try:
+            answer = await network.dns(payload.hostname, kind)
+        except ScopeRefused as error:
+            return _Canary(payload, str(error), refused=True)
+        except (TargetError, BudgetSpent) as error:
+            return _Canary(payload, str(error))
+        if self.origin.host not in answer.values(kind):
+            got = ", ".join(answer.values(kind)[:3]) or answer.rcode
+            return _Canary(payload, f"{kind} of a name in it gave {got}, not {self.origin.host}")
+        return _Canary(payload, "")
+
+    async def _arrived(self, log: HitLog, wanted: set[str]) -> set[tuple[str, CallbackProtocol]]:
+        """The canary hits in the log, waited for a few seconds."""
+        deadline = self._clock.monotonic() + SELF_TEST_SECONDS
+        while True:
+            hits = {(hit.token, hit.protocol) for hit in await log.interactions() if hit.own}
+            if wanted <= {token for token, _ in hits} or self._clock.monotonic() >= deadline:
+                return hits
+            await self._clock.sleep(POLL)
+
+    def _http_verdict(
+        self, canary: _Canary, arrived: set[tuple[str, CallbackProtocol]], addresses: Sequence[str]
+    ) -> tuple[OastReach, str]:
+        verdict, words = self._distance(addresses)
+        if verdict is not OastReach.REACHABLE:
+            return verdict, words
+        where = str(self.origin)
+        if canary.refused:
+            return OastReach.NOT_TESTABLE, (
+                f"the canary to our own listener was not sent: {canary.problem}. "
+                f"Add {self.origin.host} to SECRECON_SCOPE_ALLOW."
+            )
+        if canary.problem:
+            return OastReach.BLOCKED, (
+                f"the canary did not reach the listener at {where}: {canary.problem}. Check SECRECON_OAST_ADDRESS, "
+                "SECRECON_OAST_HTTP_PORT and the firewall."
+            )
+        if (canary.payload.token, CallbackProtocol.HTTP) not in arrived:
+            return OastReach.BLOCKED, (
+                f"the listener at {where} answered, but its hit was not recorded within {SELF_TEST_SECONDS:.0f} s. "
+                "See the worker's log."
+            )
+        return verdict, words
+
+    def _distance(self, addresses: Sequence[str]) -> tuple[OastReach, str]:
+        """Whether what we reached is what the target would reach."""
+        advertised, where = _REACH[self._reach], str(self.origin)
+        if not addresses and advertised != "public":
+            return OastReach.NOT_TESTABLE, (
+                f"the target's addresses are not known, so nobody can say whether it reaches the {advertised} address "
+                f"{where}."
+            )
+        far = [address for address in addresses if _reach(address) > self._reach]
+        if far:
+            return OastReach.BLOCKED, (
+                f"the listener is advertised at {where}, a {advertised} address, which the target at {far[0]} cannot "
+                "reach. Set SECRECON_OAST_ADDRESS to an address that the target can reach (and SECRECON_OAST_DOMAIN to "
+                "a domain delegated to the listener), or run SecRecon beside the target."
+            )
+        return OastReach.REACHABLE, f"the canary to {where} came back."
+
+    def _dns_verdict(
+        self, canary: _Canary | None, arrived: set[tuple[str, CallbackProtocol]]
+    ) -> tuple[OastReach, str]:
+        if canary is None:
+            return OastReach.NOT_TESTABLE, (
+                "no domain is delegated to the listener, so a target that only looks the name up is not seen. "
+                "Set SECRECON_OAST_DOMAIN."
+            )
+        if canary.refused:
+            return OastReach.NOT_TESTABLE, f"the canary lookup was not sent: {canary.problem}."
+        mend = (
+            f"Check that the name servers of {self.domain} (SECRECON_OAST_DOMAIN) are this machine and that port 53 "
+            "is forwarded to SECRECON_OAST_DNS_PORT."
+        )
+        if canary.problem:
+            return (
+                OastReach.BLOCKED,
+                f"the domain {self.domain} does not lead to the listener: {canary.problem}. {mend}",
+            )
+        if (canary.payload.token, CallbackProtocol.DNS) not in arrived:
+            return OastReach.BLOCKED, f"the canary lookup was answered, but not by our listener. {mend}"
+        return OastReach.REACHABLE, f"a lookup of a name in {self.domain} came back."
+
+
+def _reach(address: str) -> int:
+    """0 loopback, 1 private or otherwise not global, 2 public."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    if parsed.is_loopback:
+        return 0
+    return 2 if parsed.is_global else 1

@@ -1,0 +1,72 @@
+"""Callback tokens: 33 lower-case letters and digits that name one probe, and the text that proves a fetch.
+
+A token is a 20-character correlation part and a 13-character nonce, the lengths of the Interactsh protocol. Names
+arrive in any case (resolvers play with it, "0x20") and with other text glued on, so a token is looked for in every
+33-character window. Randomness is passed in. Nothing here knows which tokens were really handed out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+CORRELATION_LENGTH = 20
+NONCE_LENGTH = 13
+TOKEN_LENGTH = CORRELATION_LENGTH + NONCE_LENGTH
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+OWN_PREFIX = "selftest"
+"""How the correlation part of our own canaries begins, so that any listener process knows them without asking."""
+
+MAX_TOKENS = 64
+MAX_TEXT = 16_384
+_ALNUM = frozenset(ALPHABET + ALPHABET[:26].upper())
+
+
+def new_token(source: random.Random, *, own: bool = False) -> str:
+    """A fresh token. `source` is a random.SystemRandom in production. `own`: a canary of our self-test."""
+    prefix = OWN_PREFIX if own else ""
+    return prefix + "".join(source.choice(ALPHABET) for _ in range(TOKEN_LENGTH - len(prefix)))
+
+
+def is_own(token: str) -> bool:
+    """True for a canary of a self-test: a hit on it proves nothing about a target."""
+    return token.startswith(OWN_PREFIX)
+
+
+def is_token(text: str) -> bool:
+    """True where `text` is exactly one token."""
+    return len(text) == TOKEN_LENGTH and set(text) <= set(ALPHABET)
+
+
+def find_tokens(text: str, limit: int = MAX_TOKENS) -> tuple[str, ...]:
+    """Every 33-character window of letters and digits in `text`, lower-cased, each once, at most `limit`.
+
+    Words of exactly the right length come first: they are nearly always the real ones. Only the first 16,384
+    characters are looked at.
+    """
+    exact: dict[str, None] = {}
+    glued: dict[str, None] = {}
+    for word in _words(text[:MAX_TEXT]):
+        if len(word) == TOKEN_LENGTH:
+            exact.setdefault(word)
+            continue
+        for start in range(min(len(word) - TOKEN_LENGTH + 1, limit)):
+            glued.setdefault(word[start : start + TOKEN_LENGTH])
+        if len(exact) + len(glued) > 4 * limit:
+            break
+    return tuple({**exact, **glued})[:limit]
+
+
+def _words(text: str) -> list[str]:
+    """The maximal runs of ASCII letters and digits that are long enough to hold a token, lower-cased."""
+    spaced = "".join(c if c in _ALNUM else " " for c in text)
+    return [word.lower() for word in spaced.split(" ") if len(word) >= TOKEN_LENGTH]
+
+
+def marker(token: str) -> str:
+    """What our listener answers a fetch of `token` with.
+
+    Whoever merely repeats the URL cannot produce it, so a target whose reply holds it has fetched our page and
+    handed back what it read.
+    """
+    return "srm" + hashlib.sha256(b"secrecon reflection " + token.encode("ascii", "replace")).hexdigest()[:29]
