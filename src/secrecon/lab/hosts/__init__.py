@@ -1,0 +1,25 @@
+"""The lab's hosts, grouped by theme. Each module has `sites(world)`; `every_site` is all of them."""
+
+from __future__ import annotations
+
+from secrecon.lab.hosts import (
+    banners,
+    behaviour,
+    crawl,
+    exposures,
+    home,
+    hygiene,
+    lookalikes,
+    ssrf,
+    ssrf_channels,
+    tls,
+)
+from secrecon.lab.site import Site
+from secrecon.lab.world import World
+
+THEMES = (home, ssrf, ssrf_channels, exposures, lookalikes, banners, behaviour, hygiene, tls, crawl)
+
+
+def every_site(world: World) -> tuple[Site, ...]:
+    """Every host of the lab, in a fixed order: the order of their addresses."""
+    return tuple(site for theme in THEMES for site in theme.sites(world))
