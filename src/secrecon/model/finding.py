@@ -100,7 +100,7 @@ class Finding:
     def fingerprint(self) -> str:
         """sha256 hex (32 characters) over check, asset and location: the same problem has the same one."""
         text = "\0".join((self.check, self.asset, self.location))
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     @property
     def kev_status(self) -> str | None:
