@@ -10,14 +10,14 @@ from secrecon.model.asset import Fact
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.record import Chunk, Progress
-from secrecon.model.scan import Attempt
+from secrecon.model.scan import Attempt, PhaseName
 
 
 class MemoryLog:
     """A `ScanLog` for one scan in one process. `watch` is told of every progress and every chunk."""
 
     def __init__(self, started: float, watch: Callable[[Progress | Chunk], None]) -> None:
-        self._started = started
+        self.started = started
         self._watch = watch
         self.stop = asyncio.Event()
         self.facts: dict[str, Fact] = {}
@@ -29,6 +29,7 @@ class MemoryLog:
         self.requests = 0
         self.received = 0
         self._done: dict[tuple[str, int], bool] = {}
+        self._stopped: set[str] = set()
 
     async def so_far(self) -> ScanSoFar:
         return ScanSoFar(
@@ -41,7 +42,7 @@ class MemoryLog:
             done=dict(self._done),
             requests=self.requests,
             received=self.received,
-            started=self._started,
+            started=self.started,
         )
 
     async def progress(self, progress: Progress) -> None:
@@ -62,6 +63,8 @@ class MemoryLog:
         if (chunk.step, chunk.round) in self._done:
             return
         self._done[chunk.step, chunk.round] = chunk.more
+        if self.stop.is_set():
+            self._stopped.add(chunk.step)
         for fact in chunk.facts:
             self.facts.setdefault(fact.key, fact)
         self.findings.update((finding.fingerprint, finding) for finding in chunk.findings)
@@ -70,6 +73,13 @@ class MemoryLog:
         self.requests += chunk.requests
         self.received += chunk.received
         self._watch(chunk)
+
+    def not_run(self, steps: Sequence[tuple[str, PhaseName]]) -> tuple[PhaseName, ...]:
+        """The phases of which a step did not come to its own end before the stop."""
+        if not self.stop.is_set():
+            return ()
+        ended = {step for (step, _), more in self._done.items() if not more} - self._stopped
+        return tuple(dict.fromkeys(phase for step, phase in steps if step not in ended))
 
     async def stop_requested(self) -> bool:
         return self.stop.is_set()

@@ -1,0 +1,35 @@
+"""Logging: structlog to stderr, for people or for machines. No secret is ever passed to a logger."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from secrecon.app.settings import Settings
+
+
+def configure_logs(settings: Settings, *, quiet: bool = False) -> None:
+    """Send every log line to stderr in the chosen format. `quiet`: errors only (a terminal shows progress)."""
+    level = "error" if quiet else settings.log_level
+    number = logging.getLevelNamesMapping()[level.upper()]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(
+        stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
+    )

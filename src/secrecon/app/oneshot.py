@@ -1,0 +1,140 @@
+"""One scan in this process, with its own callback listener, and nothing kept but the record that a report is made of."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Callable
+
+from secrecon.app.parts import build_callbacks, build_engine, build_info, build_listener, build_resolver
+from secrecon.app.settings import Settings
+from secrecon.engine.memory import MemoryLog
+from secrecon.model.errors import OperatorError, TargetError
+from secrecon.model.finding import FindingStatus
+from secrecon.model.interaction import Interaction
+from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
+from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, PhaseName, ScanMode, ScanSpec, ScanStatus, Touch
+from secrecon.model.target import Target, parse_target
+from secrecon.net.clock import SystemClock
+from secrecon.net.gate import AllowList, screen
+from secrecon.net.route import local_address_towards
+
+
+class OneShot:
+    """A scan of one target.
+
+    `allow`: what the operator may test; a target inside it gets active checks, any other only light ones. `watch` is
+    told of progress. Raises BadInput for a bad target or allow entry, ScopeRefused for one that policy forbids.
+    """
+
+    def __init__(self, settings: Settings, target: str, mode: ScanMode, allow: tuple[str, ...]) -> None:
+        self.target: Target = parse_target(target)
+        self.watch: Callable[[Progress | Chunk], None] = lambda _: None
+        self._settings = settings
+        self._mode = mode
+        self._given = AllowList(allow)
+        self._clock = SystemClock()
+        self._resolver = build_resolver(settings)
+        self._steps: tuple[tuple[str, PhaseName], ...] = ()
+        self._log = MemoryLog(self._clock.now(), lambda item: self.watch(item))
+
+    @property
+    def stopping(self) -> bool:
+        """True once a stop was asked for."""
+        return self._log.stop.is_set()
+
+    def stop(self) -> None:
+        """Send nothing more; `run` then returns what was found."""
+        self._log.stop.set()
+
+    def counters(self) -> dict[str, int]:
+        """Numbers for the progress display."""
+        return {
+            "services": sum(key.startswith("service|") for key in self._log.facts),
+            "findings": len(self._log.findings),
+            "callbacks": sum(not hit.own for hit in self._log.hits.values()),
+            "requests": self._log.requests,
+        }
+
+    async def run(self) -> ScanRecord:
+        """Scan to the end, or to the stop, and return the record."""
+        await screen(self.target, self._settings.scope_allow, self._resolver)
+        addresses = await self._addresses()
+        spec = self._spec(addresses)
+        settings = self._reachable_listener(addresses)
+        listener = build_listener(settings, self._hit, self._clock)
+        await listener.start()
+        try:
+            callbacks = build_callbacks(settings, listener.http_port, self._clock)
+            engine = build_engine(settings, self._clock, self._resolver, callbacks)
+            self._steps = engine.steps(spec)
+            await engine.run(spec, self._log)
+        finally:
+            await listener.stop()
+        return self._record(spec)
+
+    async def _hit(self, interaction: Interaction) -> None:
+        await self._log.hit(interaction)
+
+    async def _addresses(self) -> tuple[str, ...]:
+        try:
+            return (await self._resolver.addresses(self.target.host)).addresses
+        except TargetError:
+            return ()
+
+    def _spec(self, addresses: tuple[str, ...]) -> ScanSpec:
+        named = self._given.allows_name(self.target.host)
+        allowed = named or (bool(addresses) and all(self._given.allows_address(a) for a in addresses))
+        return ScanSpec(
+            scan_id=secrets.token_hex(16),
+            target=self.target,
+            mode=self._mode,
+            touch=Touch.ACTIVE if allowed else Touch.LIGHT,
+            budget=FULL_BUDGET if self._mode is ScanMode.FULL else QUICK_BUDGET,
+            allow=self._settings.scope_allow,
+            authorized_by="--allow on the command line" if allowed else "",
+        )
+
+    def _reachable_listener(self, addresses: tuple[str, ...]) -> Settings:
+        """Kernel-chosen ports on the address that faces the target, unless the settings name their own."""
+        configured = self._settings.model_fields_set & {
+            "oast_host",
+            "oast_http_port",
+            "oast_dns_port",
+            "oast_domain",
+        }
+        if configured or not addresses:
+            ports = {"oast_http_port": 0, "oast_dns_port": 0} if not configured else {}
+            return self._settings.model_copy(update=ports)
+        facing = local_address_towards(addresses[0])
+        if ipaddress.ip_address(facing).is_unspecified:
+            raise OperatorError(f"this machine has no route to {addresses[0]}: check the network")
+        return self._settings.model_copy(update={"oast_host": facing, "oast_http_port": 0, "oast_dns_port": 0})
+
+    def _record(self, spec: ScanSpec) -> ScanRecord:
+        log, now = self._log, self._clock.now()
+        findings = tuple(
+            FindingRecord(number, finding, now, now, FindingStatus.NEW)
+            for number, finding in enumerate(log.findings.values(), 1)
+        )
+        return ScanRecord(
+            spec=spec,
+            db_scan_id=0,
+            status=ScanStatus.COMPLETE,
+            cancelled=log.stop.is_set(),
+            error="",
+            created=log.started,
+            started=log.started,
+            finished=now,
+            version=1,
+            facts=tuple(log.facts.values()),
+            findings=findings,
+            attempts=tuple(log.attempts.values()),
+            payloads=tuple(log.payloads.values()),
+            interactions=tuple(log.hits.values()),
+            self_test=log.self_test,
+            engine=build_info(),
+            not_run=log.not_run(self._steps),
+            requests=log.requests,
+            received=log.received,
+        )

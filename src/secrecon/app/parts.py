@@ -1,0 +1,98 @@
+"""From settings to real parts: the only place that picks implementations."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from secrecon import __version__
+from secrecon.app.rules_digest import rules_digest
+from secrecon.app.settings import Settings, server_address
+from secrecon.detect.fingerprint import Fingerprints
+from secrecon.engine.phase import Phase
+from secrecon.engine.phases.behaviour import BehaviourPhase
+from secrecon.engine.phases.crawl import CrawlPhase
+from secrecon.engine.phases.discover import DiscoverPhase
+from secrecon.engine.phases.exposures import ExposuresPhase
+from secrecon.engine.phases.fingerprint import FingerprintPhase
+from secrecon.engine.phases.hygiene import HygienePhase
+from secrecon.engine.phases.match import MatchPhase
+from secrecon.engine.phases.probe import ProbePhase
+from secrecon.engine.phases.resolve import ResolvePhase
+from secrecon.engine.phases.ssrf import SsrfPhase
+from secrecon.engine.phases.synthesis import SynthesisPhase
+from secrecon.engine.pipeline import Engine
+from secrecon.intel.core import load_core
+from secrecon.model.scan import EngineInfo
+from secrecon.net.clock import Clock
+from secrecon.net.resolver import Resolver
+from secrecon.oast.callbacks import EmbeddedCallbacks
+from secrecon.oast.hits import OnHit
+from secrecon.oast.listener import Listener, ListenerConfig
+
+
+def build_resolver(settings: Settings) -> Resolver:
+    """The resolver that scans use. With name servers of one's own, zone transfers use their port."""
+    servers = tuple(server_address(text) for text in settings.dns_servers)
+    return Resolver(servers, authority_port=servers[0][1] if servers else 53)
+
+
+def build_phases(settings: Settings) -> Sequence[Phase]:
+    """The pipeline in order."""
+    core = load_core()
+    return (
+        ResolvePhase(),
+        DiscoverPhase(),
+        ProbePhase(settings.web_ports),
+        FingerprintPhase(Fingerprints.load()),
+        CrawlPhase(),
+        MatchPhase(core),
+        HygienePhase(),
+        ExposuresPhase(),
+        BehaviourPhase(),
+        SsrfPhase(),
+        SynthesisPhase(),
+    )
+
+
+def build_listener(settings: Settings, on_hit: OnHit, clock: Clock) -> Listener:
+    """The callback listener, not yet started."""
+    address = settings.oast_address or settings.oast_host
+    config = ListenerConfig(
+        host=settings.oast_host,
+        http_port=settings.oast_http_port,
+        dns_port=settings.oast_dns_port,
+        domain=settings.oast_domain,
+        addresses=(address,),
+    )
+    return Listener(config, on_hit, clock, random.SystemRandom())
+
+
+def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> EmbeddedCallbacks:
+    """The callbacks that scans use, for a listener bound to `http_port`."""
+    return EmbeddedCallbacks(
+        address=settings.oast_address or settings.oast_host,
+        http_port=http_port,
+        domain=settings.oast_domain,
+        clock=clock,
+        source=random.SystemRandom(),
+    )
+
+
+def build_info() -> EngineInfo:
+    """What every report says of the engine: version, rules and data."""
+    return EngineInfo(__version__, rules_digest(), (load_core().feed,))
+
+
+def build_engine(
+    settings: Settings, clock: Clock, resolver: Resolver, callbacks: EmbeddedCallbacks | None
+) -> Engine:
+    """The engine with every phase."""
+    return Engine(
+        phases=build_phases(settings),
+        info=build_info(),
+        clock=clock,
+        resolver=resolver,
+        callbacks=callbacks,
+        listener_origins=callbacks.origins if callbacks else (),
+    )

@@ -1,0 +1,131 @@
+"""`secrecon scan TARGET`: a whole scan in this process, with no server and no account.
+
+`--allow` names what the operator may test: it is the authorization for active checks on the target and opens the scope
+gate for private addresses. Progress goes to stderr; the report to `--output` or stdout. Ctrl-C ends the scan at once,
+keeps what was found, and says what was not run; a second one leaves without a report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from secrecon import report as reports
+from secrecon.app.logs import configure_logs
+from secrecon.app.oneshot import OneShot
+from secrecon.app.settings import load_settings
+from secrecon.cli.show import LiveProgress, print_summary
+from secrecon.model.errors import OperatorError
+from secrecon.model.record import Chunk, Progress, ScanRecord
+from secrecon.model.scan import ScanMode
+from secrecon.report.gate import FailOn
+
+
+def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn | None:
+    return reports.parse_fail_on(value) if value else None
+
+
+@click.command()
+@click.argument("target")
+@click.option("--mode", type=click.Choice([str(m) for m in ScanMode]), default="quick", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(reports.FORMATS), help="Report format (json unless --output says)."
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write the report to.")
+@click.option(
+    "--fail-on", callback=_fail_on, help="critical|high|medium|low|kev|grade:C: exit 1 when it is reached."
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="CIDR_OR_HOST",
+    help="What you may test: authorizes active checks, and opens private addresses. Repeatable.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+def scan(
+    target: str,
+    mode: str,
+    format_: str | None,
+    output: Path | None,
+    fail_on: FailOn | None,
+    allow: tuple[str, ...],
+    quiet: bool,
+) -> None:
+    """Scan TARGET (a domain or an http(s) URL) and write a report.
+
+    Exit code: 0 clean, 1 findings at the threshold of --fail-on, 2 could not test enough, 3 error.
+    """
+    format_ = format_ or _format_of(output)
+    settings = load_settings(scope_allow=(*load_settings().scope_allow, *allow) or None)
+    configure_logs(settings, quiet=True)
+    if output is not None:
+        _check_writable(output)
+    one = OneShot(settings, target, ScanMode(mode), allow)
+    console = Console(stderr=True)
+    record = asyncio.run(_run(one, console, quiet))
+    report = reports.build(record)
+    body, _, _ = reports.render(report, format_)
+    if output is None:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+    else:
+        _write(output, body)
+    if not quiet:
+        print_summary(console, reports.as_document(report))
+        if output is not None:
+            console.print(f"\n  Report: {output.resolve()}", markup=False, highlight=False)
+    sys.exit(reports.exit_code(report, fail_on))
+
+
+async def _run(one: OneShot, console: Console, quiet: bool) -> ScanRecord:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def interrupted() -> None:
+        if one.stopping and task is not None:
+            task.cancel()
+        one.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+    live = LiveProgress(console)
+    one.watch = lambda item: None if quiet else _show(live, one, item)
+    try:
+        if quiet:
+            return await one.run()
+        with live:
+            return await one.run()
+    except asyncio.CancelledError:
+        raise click.Abort from None
+
+
+def _show(live: LiveProgress, one: OneShot, item: Progress | Chunk) -> None:
+    if isinstance(item, Progress):
+        live.update(item.phase, item.percent, item.message, one.counters())
+
+
+def _format_of(output: Path | None) -> str:
+    suffix = output.suffix.lstrip(".").lower() if output else ""
+    return suffix if suffix in reports.FORMATS else "json"
+
+
+def _check_writable(output: Path) -> None:
+    """Fail before the scan, not after it."""
+    if not output.parent.is_dir():
+        raise OperatorError(f"the folder {output.parent} does not exist: create it or choose another --output")
+    try:
+        output.open("ab").close()
+    except OSError as error:
+        raise OperatorError(f"{output} cannot be written: {error.strerror}; choose another --output") from error
+
+
+def _write(output: Path, body: bytes) -> None:
+    try:
+        output.write_bytes(body)
+    except OSError as error:
+        raise OperatorError(f"the report could not be written to {output}: {error.strerror}") from error
