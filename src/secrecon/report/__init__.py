@@ -1,1 +1,22 @@
 """Floor 3: grade, coverage, narrative and exports. Pure: a scan record in, a document out."""
+
+from secrecon.report.assemble import build, show_finding
+from secrecon.report.document import Report, ReportFinding
+from secrecon.report.gate import FailOn, exit_code, parse_fail_on
+from secrecon.report.jsonform import as_document, finding_document, to_json
+from secrecon.report.render import FORMATS, render
+
+__all__ = [
+    "FORMATS",
+    "FailOn",
+    "Report",
+    "ReportFinding",
+    "as_document",
+    "build",
+    "exit_code",
+    "finding_document",
+    "parse_fail_on",
+    "render",
+    "show_finding",
+    "to_json",
+]

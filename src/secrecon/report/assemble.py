@@ -1,0 +1,237 @@
+"""From a stored scan to a report. Pure: the same record always makes the same report, whatever the order in it.
+
+All text from outside is made safe to show here, once. Findings are ordered worst first, callbacks by time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from secrecon.model.asset import Asset, Page, RequestShape, Service, Technology, TlsInfo
+from secrecon.model.finding import Evidence
+from secrecon.model.interaction import Interaction, OastReach, OastSelfTest, Payload
+from secrecon.model.record import FindingRecord, ScanRecord
+from secrecon.report.coverage import read_coverage
+from secrecon.report.document import (
+    AssetSeen,
+    CallbackHit,
+    EvidenceItem,
+    Facts,
+    FeedUsed,
+    Report,
+    ReportFinding,
+    SelfTest,
+    ServiceSeen,
+    TechnologySeen,
+    TlsSeen,
+)
+from secrecon.report.grade import grade
+from secrecon.report.narrative import as_text, tell
+from secrecon.report.text import block, iso, line
+
+MOST_EVIDENCE = 20
+
+
+def build(record: ScanRecord) -> Report:
+    """The report of a scan, finished or not."""
+    facts = _facts(record)
+    coverage = read_coverage(record, facts.self_test)
+    graded = grade(facts, coverage)
+    narrative = tell(facts, coverage, graded)
+    return Report(facts, coverage, graded, narrative, "deterministic", as_text(narrative))
+
+
+def show_finding(record: FindingRecord) -> ReportFinding:
+    """One stored finding, safe to show. Lists of findings outside a report use it too."""
+    finding = record.finding
+    return ReportFinding(
+        id=record.id,
+        fingerprint=finding.fingerprint,
+        check=line(finding.check),
+        title=line(finding.title),
+        severity=finding.severity,
+        cve_id=None if finding.cve_id is None else line(finding.cve_id, 40),
+        kev_status=finding.kev_status,
+        confidence_score=_within(finding.confidence, 1.0) or 0.0,
+        oast_verified=finding.oast_verified,
+        evidence_level=finding.evidence_level,
+        cvss_score=_within(finding.cvss_score, 10.0),
+        cvss_vector=None if finding.cvss_vector is None else line(finding.cvss_vector, 200),
+        epss=_within(finding.epss, 1.0),
+        ssvc=None if finding.ssvc is None else line(finding.ssvc, 200),
+        asset=line(finding.asset),
+        location=line(finding.location),
+        evidence=tuple(_evidence(item) for item in finding.evidence[:MOST_EVIDENCE]),
+        first_seen=iso(record.first_seen),
+        last_seen=iso(record.last_seen),
+        status=record.status,
+        description=block(finding.description),
+        impact=block(finding.impact),
+        remediation=block(finding.remediation),
+        references=tuple(line(url) for url in finding.references),
+        cwe=tuple(line(cwe, 40) for cwe in finding.cwe),
+    )
+
+
+def _within(value: float | None, most: float) -> float | None:
+    """A number held to 0..most; None where it is missing or is none."""
+    if value is None or not math.isfinite(value):
+        return None
+    return min(max(float(value), 0.0), most)
+
+
+def _evidence(item: Evidence) -> EvidenceItem:
+    return EvidenceItem(
+        kind=line(item.kind, 40),
+        summary=line(item.summary),
+        request=block(item.request),
+        response=block(item.response),
+        matcher=block(item.matcher, 4_000),
+        callback=block(item.callback),
+        curl=block(item.curl, 8_000),
+    )
+
+
+def _facts(record: ScanRecord) -> Facts:
+    spec = record.spec
+    findings = sorted((show_finding(entry) for entry in record.findings), key=_finding_order)
+    seconds = None
+    if record.started is not None and record.finished is not None:
+        seconds = round(max(record.finished - record.started, 0.0), 3)
+    return Facts(
+        scan_id=spec.scan_id,
+        db_scan_id=record.db_scan_id,
+        target=line(spec.target.url),
+        target_kind=str(spec.target.kind),
+        scan_mode=spec.mode,
+        touch=str(spec.touch),
+        status=record.status,
+        cancelled=record.cancelled,
+        error=line(record.error),
+        version=record.version,
+        created=iso(record.created),
+        started=None if record.started is None else iso(record.started),
+        finished=None if record.finished is None else iso(record.finished),
+        seconds=seconds,
+        requests=record.requests,
+        received=record.received,
+        findings=tuple(findings),
+        hits=_hits(record.interactions, record.payloads),
+        services=_services(record),
+        technologies=_technologies(record),
+        assets=_assets(record),
+        pages=len({fact.url for fact in record.facts if isinstance(fact, Page) and fact.status}),
+        inputs=len({fact.key for fact in record.facts if isinstance(fact, RequestShape)}),
+        feeds=_feeds(record),
+        engine_version=record.engine.version,
+        rules_digest=record.engine.rules_digest,
+        self_test=_self_test(record.self_test),
+    )
+
+
+def _finding_order(finding: ReportFinding) -> tuple[int, bool, int, float, str, str, str, int]:
+    return (
+        -finding.severity.rank,
+        not finding.is_kev,
+        -finding.evidence_level.rank,
+        -finding.confidence_score,
+        finding.title,
+        finding.place,
+        finding.fingerprint,
+        finding.id,
+    )
+
+
+def _hits(interactions: tuple[Interaction, ...], payloads: tuple[Payload, ...]) -> tuple[CallbackHit, ...]:
+    by_token = {payload.token: payload for payload in sorted(payloads, key=lambda p: (p.token, p.created))}
+    unique = {hit.id: hit for hit in sorted(interactions, key=lambda h: (h.id, h.at))}
+    ordered = sorted(unique.values(), key=lambda hit: (hit.at, hit.id))
+    return tuple(_hit(hit, by_token.get(hit.token)) for hit in ordered)
+
+
+def _hit(hit: Interaction, payload: Payload | None) -> CallbackHit:
+    return CallbackHit(
+        id=line(hit.id, 100),
+        protocol=str(hit.protocol),
+        at=iso(hit.at),
+        remote_address=line(hit.remote_address, 100),
+        query=line(hit.query),
+        raw=block(hit.raw),
+        own=hit.own,
+        token=line(hit.token, 100),
+        check=line(payload.check) if payload else "",
+        asset=line(payload.asset) if payload else "",
+        location=line(payload.location) if payload else "",
+        technique=line(payload.technique) if payload else "",
+        probe_sent_at=iso(payload.created) if payload else None,
+    )
+
+
+def _services(record: ScanRecord) -> tuple[ServiceSeen, ...]:
+    seen = {fact.key: fact for fact in record.facts if isinstance(fact, Service)}
+    shown = [
+        ServiceSeen(
+            asset=line(fact.asset),
+            host=line(fact.host),
+            address=line(fact.address, 100),
+            port=fact.port,
+            protocol=line(fact.protocol, 40),
+            banner=line(fact.banner, 500),
+            tls=None if fact.tls is None else _tls(fact.tls),
+        )
+        for fact in seen.values()
+    ]
+    return tuple(sorted(shown, key=lambda s: (s.asset, s.host, s.port, s.protocol)))
+
+
+def _tls(info: TlsInfo) -> TlsSeen:
+    return TlsSeen(
+        version=line(info.version, 40),
+        protocols=tuple(line(name, 40) for name in info.protocols),
+        cipher=line(info.cipher, 100),
+        subject=line(info.subject, 500),
+        issuer=line(info.issuer, 500),
+        names=tuple(line(name, 300) for name in info.names[:100]),
+        not_before=line(info.not_before, 40),
+        not_after=line(info.not_after, 40),
+        trusted=info.trusted,
+        trust_error=line(info.trust_error, 500),
+    )
+
+
+def _technologies(record: ScanRecord) -> tuple[TechnologySeen, ...]:
+    seen = {fact.key: fact for fact in record.facts if isinstance(fact, Technology)}
+    shown = [
+        TechnologySeen(
+            asset=line(fact.asset),
+            name=line(fact.name, 200),
+            version=line(fact.version, 200),
+            cpe=line(fact.cpe, 300),
+            evidence=line(fact.evidence, 500),
+            confidence=_within(fact.confidence, 1.0) or 0.0,
+            distribution=line(fact.distribution, 100),
+        )
+        for fact in seen.values()
+    ]
+    return tuple(sorted(shown, key=lambda t: (t.asset, t.name, t.version)))
+
+
+def _assets(record: ScanRecord) -> tuple[AssetSeen, ...]:
+    seen = {fact.key: fact for fact in record.facts if isinstance(fact, Asset)}
+    shown = [AssetSeen(str(a.type), line(a.value), line(a.source, 200), line(a.parent)) for a in seen.values()]
+    return tuple(sorted(shown, key=lambda a: (a.type, a.value)))
+
+
+def _feeds(record: ScanRecord) -> tuple[FeedUsed, ...]:
+    shown = [
+        FeedUsed(line(f.name, 200), line(f.date, 40), f.rows, line(f.digest, 128), line(f.note, 500))
+        for f in record.engine.feeds
+    ]
+    return tuple(sorted(shown, key=lambda feed: (feed.name, feed.date)))
+
+
+def _self_test(test: OastSelfTest | None) -> SelfTest | None:
+    if test is None:
+        return None
+    reachable = OastReach.REACHABLE in (test.http, test.dns)
+    return SelfTest(str(test.http), str(test.dns), line(test.detail, 1_000), reachable)

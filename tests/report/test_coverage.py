@@ -1,0 +1,72 @@
+"""The coverage ledger: what did not run is never counted as done, and says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from tests.report.conftest import ALL_DONE, SHOP, make_record, records
+
+from secrecon.model.record import ScanRecord
+from secrecon.model.scan import Attempt, Outcome, PhaseName
+from secrecon.report import build
+from secrecon.report.coverage import AREAS, area_of
+
+
+@pytest.mark.parametrize(
+    ("check", "area"),
+    [
+        ("ssrf.callback", "ssrf"),
+        ("cve.CVE-2021-41773", "cve"),
+        ("exposures", "exposure"),
+        ("tls.expired", "tls"),
+        ("probe.web", "recon"),
+        ("", "recon"),
+    ],
+)
+def test_area_of(check: str, area: str) -> None:
+    assert area_of(check) == area
+
+
+@given(records())
+def test_counts_equal_the_ledger(record: ScanRecord) -> None:
+    coverage = build(record).coverage
+    assert coverage.total.total == len(record.attempts) == len(coverage.lines)
+    assert sum(area.count.total for area in coverage.areas) == coverage.total.total
+    assert sum(asset.count.total for asset in coverage.assets) == coverage.total.total
+    done = sum(attempt.outcome is Outcome.DONE for attempt in record.attempts)
+    assert coverage.total.done == done
+    assert [area.area for area in coverage.areas] == list(AREAS)
+    assert 0.0 <= coverage.share <= 1.0
+
+
+@given(records())
+def test_every_gap_has_a_reason_and_no_gap_hides(record: ScanRecord) -> None:
+    coverage = build(record).coverage
+    for area in coverage.areas:
+        if area.count.not_done:
+            assert area.reasons
+            assert area.area == "recon" or coverage.gaps
+
+
+def test_everything_done() -> None:
+    coverage = build(make_record()).coverage
+    assert (coverage.tested, coverage.enough, coverage.gaps, coverage.ssrf_gap) == (True, True, (), "")
+    assert coverage.summary == "Everything planned was tested: 7 of 7 checks ran."
+
+
+def test_a_repeated_attempt_keeps_the_bad_news_in_any_order() -> None:
+    blocked = Attempt(PhaseName.VERIFY, "exposure.git", SHOP, Outcome.BLOCKED, "a firewall answered")
+    for attempts in ((blocked, *ALL_DONE), (*ALL_DONE, blocked)):
+        line = next(
+            e for e in build(replace(make_record(), attempts=attempts)).coverage.lines if e.check == "exposure.git"
+        )
+        assert line.outcome is Outcome.BLOCKED
+
+
+def test_reconnaissance_alone_is_not_testing() -> None:
+    attempts = tuple(a for a in ALL_DONE if a.check in ("resolve.addresses", "probe.web", "cve.match"))
+    coverage = build(replace(make_record(), attempts=attempts)).coverage
+    assert not coverage.tested
+    assert coverage.gaps[0].startswith("Nothing on the target could be assessed")
