@@ -1,0 +1,5 @@
+"""`python -m secrecon` is the `secrecon` command."""
+
+from secrecon.cli.main import main
+
+main()
