@@ -1,0 +1,236 @@
+"""Findings: what a scan saw (`scan_finding`) and what the account knows of it over all scans (`finding`).
+
+A problem is the same one when account, target and fingerprint are. How its status moves when a scan sees it is
+written here because it must happen in the statement that stores it; what people decide (false positive, accepted)
+stays theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from secrecon.model.codec import dump, load
+from secrecon.model.finding import Finding, FindingStatus
+from secrecon.model.record import FindingRecord, JsonValue
+from secrecon.model.scan import Outcome
+from secrecon.store import events, tables
+from secrecon.store.database import Reading, Transaction
+from secrecon.store.scans import StoredScan
+
+_finding, _seen = tables.finding, tables.scan_finding
+_DECIDED = (FindingStatus.FALSE_POSITIVE.value, FindingStatus.ACCEPTED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFinding:
+    """A finding of the account, as its latest scan saw it."""
+
+    id: int
+    account_id: int
+    target: str
+    finding: Finding
+    status: FindingStatus
+    first_seen: float
+    last_seen: float
+    first_scan_id: str
+    last_scan_id: str
+
+
+async def put(tx: Transaction, scan: StoredScan, findings: Sequence[Finding], at: float) -> tuple[str, ...]:
+    """Store what a scan found, on fingerprint; the fingerprints that are new to the scan or changed in it.
+
+    Each of those appends a `finding` event.
+    """
+    changed: list[str] = []
+    entries: list[events.Entry] = []
+    for finding in findings:
+        if await _put_one(tx, scan, finding, at):
+            changed.append(finding.fingerprint)
+            entries.append(("finding", summary(finding)))
+    if entries:
+        await events.append(tx, scan.scan_id, entries, at)
+    return tuple(changed)
+
+
+async def of_scan(tx: Reading, scan_id: str) -> tuple[FindingRecord, ...]:
+    """What one scan found, with history, in the order found.
+
+    The status is the one the scan gave it, so that an old report stays as it was; a person's decision overrules.
+    """
+    query = (
+        sa.select(
+            _finding.c.id,
+            _finding.c.first_seen,
+            _finding.c.status.label("known"),
+            _seen.c.finding,
+            _seen.c.status,
+            _seen.c.at,
+        )
+        .join(_finding, _finding.c.id == _seen.c.finding_id)
+        .where(_seen.c.scan_id == scan_id)
+        .order_by(_seen.c.id)
+    )
+    return tuple(
+        FindingRecord(
+            id=row.id,
+            finding=load(Finding, row.finding),
+            first_seen=row.first_seen,
+            last_seen=row.at,
+            status=FindingStatus(row.known if row.known in _DECIDED else row.status),
+        )
+        for row in await tx.connection.execute(query)
+    )
+
+
+async def list_of(tx: Reading, account_id: int, after: int | None, limit: int) -> tuple[KnownFinding, ...]:
+    """The account's findings by descending id; those with an id below `after` where given."""
+    query = (
+        sa.select(_finding).where(_finding.c.account_id == account_id).order_by(_finding.c.id.desc()).limit(limit)
+    )
+    if after is not None:
+        query = query.where(_finding.c.id < after)
+    return tuple(_read(row) for row in await tx.connection.execute(query))
+
+
+async def by_id(tx: Reading, account_id: int, finding_id: int) -> KnownFinding | None:
+    query = sa.select(_finding).where(_finding.c.id == finding_id, _finding.c.account_id == account_id)
+    row = (await tx.connection.execute(query)).one_or_none()
+    return None if row is None else _read(row)
+
+
+async def set_status(tx: Transaction, account_id: int, finding_id: int, status: FindingStatus) -> bool:
+    """Record a decision about a finding; False where the account has no such one."""
+    ours = sa.and_(_finding.c.id == finding_id, _finding.c.account_id == account_id)
+    change = sa.update(_finding).where(ours).values(status=status.value)
+    return (await tx.connection.execute(change)).rowcount == 1
+
+
+async def settle(tx: Transaction, scan: StoredScan) -> int:
+    """Mark FIXED what this target had before and this scan looked for, to the end, without seeing it; how many.
+
+    A check that was skipped, blocked or failed proves nothing and leaves its findings as they are.
+    """
+    looked = (
+        sa.select(sa.literal(1))
+        .where(
+            tables.attempt.c.scan_id == scan.scan_id,
+            tables.attempt.c.check == _finding.c.check,
+            tables.attempt.c.asset == _finding.c.asset,
+            tables.attempt.c.outcome == Outcome.DONE.value,
+        )
+        .exists()
+    )
+    seen = (
+        sa.select(sa.literal(1))
+        .where(_seen.c.scan_id == scan.scan_id, _seen.c.finding_id == _finding.c.id)
+        .exists()
+    )
+    gone = sa.and_(
+        _finding.c.account_id == scan.account_id,
+        _finding.c.target_digest == tables.digest(scan.spec.target.url),
+        _finding.c.status.in_((FindingStatus.NEW.value, FindingStatus.OPEN.value, FindingStatus.REGRESSED.value)),
+        _finding.c.first_seen < scan.created,
+        looked,
+        ~seen,
+    )
+    change = sa.update(_finding).where(gone).values(status=FindingStatus.FIXED.value)
+    return (await tx.connection.execute(change)).rowcount
+
+
+def summary(finding: Finding) -> dict[str, JsonValue]:
+    """A finding as watchers see it: without its evidence."""
+    return {
+        "fingerprint": finding.fingerprint,
+        "check": finding.check,
+        "title": events.shown(finding.title),
+        "severity": finding.severity.value,
+        "asset": events.shown(finding.asset),
+        "location": events.shown(finding.location),
+        "evidence_level": finding.evidence_level.value,
+        "confidence": finding.confidence,
+        "cve_id": finding.cve_id,
+        "oast_verified": finding.oast_verified,
+    }
+
+
+async def _put_one(tx: Transaction, scan: StoredScan, finding: Finding, at: float) -> bool:
+    text = dump(finding)
+    query = sa.select(_seen.c.id, _seen.c.finding).where(
+        _seen.c.scan_id == scan.scan_id, _seen.c.fingerprint == finding.fingerprint
+    )
+    before = (await tx.connection.execute(query)).one_or_none()
+    if before is not None and before.finding == text:
+        return False
+    known_id, status = await _put_known(tx, scan, finding, text, at)
+    if before is not None:
+        change = sa.update(_seen).where(_seen.c.id == before.id)
+        await tx.connection.execute(change.values(finding=text, severity=finding.severity.value, at=at))
+        return True
+    await tx.connection.execute(
+        sa.insert(_seen).values(
+            scan_id=scan.scan_id,
+            finding_id=known_id,
+            fingerprint=finding.fingerprint,
+            severity=finding.severity.value,
+            finding=text,
+            status=status,
+            at=at,
+        )
+    )
+    return True
+
+
+async def _put_known(tx: Transaction, scan: StoredScan, finding: Finding, text: str, at: float) -> tuple[int, str]:
+    """Insert or refresh the account's row: fixed comes back as regressed, new becomes open in the next scan."""
+    statement = tx.insert(_finding).values(
+        account_id=scan.account_id,
+        target_digest=tables.digest(scan.spec.target.url),
+        target=scan.spec.target.url,
+        fingerprint=finding.fingerprint,
+        check=finding.check,
+        asset=finding.asset,
+        severity=finding.severity.value,
+        finding=text,
+        status=FindingStatus.NEW.value,
+        first_seen=at,
+        last_seen=at,
+        first_scan_id=scan.scan_id,
+        last_scan_id=scan.scan_id,
+    )
+    moved = sa.case(
+        (_finding.c.last_scan_id == scan.scan_id, _finding.c.status),
+        (_finding.c.status == FindingStatus.FIXED.value, FindingStatus.REGRESSED.value),
+        (_finding.c.status == FindingStatus.NEW.value, FindingStatus.OPEN.value),
+        else_=_finding.c.status,
+    )
+    result = await tx.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account_id", "target_digest", "fingerprint"],
+            set_={
+                "status": moved,
+                "finding": text,
+                "severity": finding.severity.value,
+                "last_seen": at,
+                "last_scan_id": scan.scan_id,
+            },
+        ).returning(_finding.c.id, _finding.c.status)
+    )
+    row = result.one()
+    return int(row.id), str(row.status)
+
+
+def _read(row: sa.Row[tuple[object, ...]]) -> KnownFinding:
+    return KnownFinding(
+        id=row.id,
+        account_id=row.account_id,
+        target=row.target,
+        finding=load(Finding, row.finding),
+        status=FindingStatus(row.status),
+        first_seen=row.first_seen,
+        last_seen=row.last_seen,
+        first_scan_id=row.first_scan_id,
+        last_scan_id=row.last_scan_id,
+    )

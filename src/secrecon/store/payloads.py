@@ -1,0 +1,39 @@
+"""Callback payloads: stored before the request that carries them leaves, found again by token however late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from secrecon.model.codec import dump, load
+from secrecon.model.interaction import Payload
+from secrecon.store.database import Reading, Transaction
+from secrecon.store.tables import payload as _payload
+
+
+async def add(tx: Transaction, payloads: Sequence[Payload]) -> None:
+    """Store payloads; one that is stored already stays as it is."""
+    rows = [
+        {"token": item.token, "scan_id": item.scan_id, "payload": dump(item), "created": item.created}
+        for item in payloads
+    ]
+    if rows:
+        statement = tx.insert(_payload).on_conflict_do_nothing(index_elements=["token"])
+        await tx.connection.execute(statement, rows)
+
+
+async def find(tx: Reading, token: str) -> Payload | None:
+    query = sa.select(_payload.c.payload).where(_payload.c.token == token)
+    text = (await tx.connection.execute(query)).scalar_one_or_none()
+    return None if text is None else load(Payload, text)
+
+
+async def of_scan(tx: Reading, scan_id: str) -> tuple[Payload, ...]:
+    """A scan's payloads, oldest first."""
+    query = (
+        sa.select(_payload.c.payload)
+        .where(_payload.c.scan_id == scan_id)
+        .order_by(_payload.c.created, _payload.c.token)
+    )
+    return tuple(load(Payload, text) for text in (await tx.connection.execute(query)).scalars())
