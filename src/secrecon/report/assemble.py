@@ -25,7 +25,7 @@ from secrecon.report.document import (
     TechnologySeen,
     TlsSeen,
 )
-from secrecon.report.grade import grade
+from secrecon.report.grade import grade, weight
 from secrecon.report.narrative import as_text, tell
 from secrecon.report.text import block, iso, line
 
@@ -129,12 +129,12 @@ def _facts(record: ScanRecord) -> Facts:
     )
 
 
-def _finding_order(finding: ReportFinding) -> tuple[int, bool, int, float, str, str, str, int]:
+def _finding_order(finding: ReportFinding) -> tuple[int, int, int, str, str, str, int]:
+    """Worst first; of one severity what weighs most (proof, certainty, known exploitation)."""
     return (
         -finding.severity.rank,
-        not finding.is_kev,
+        -weight(finding),
         -finding.evidence_level.rank,
-        -finding.confidence_score,
         finding.title,
         finding.place,
         finding.fingerprint,

@@ -20,7 +20,7 @@ from secrecon.report.document import (
     CoverageLine,
     SelfTest,
 )
-from secrecon.report.text import count, line, listed
+from secrecon.report.text import count, line
 
 AREAS = {
     "ssrf": "Server-side request forgery (callbacks)",
@@ -171,7 +171,7 @@ def _ssrf_gap(area: AreaCoverage, self_test: SelfTest | None) -> str:
         return "no SSRF check ran"
     if area.count.not_done:
         share = f"{area.count.not_done:,} of {count(area.count.applicable, 'check')} did not run"
-        return f"{share}: {listed(area.reasons)}"
+        return f"{share}: {'; '.join(area.reasons)}"
     if self_test is None:
         return "the callback listener was not tested, so silence proves nothing"
     if not self_test.reachable:
@@ -189,9 +189,8 @@ def _gaps(areas: tuple[AreaCoverage, ...], ssrf_gap: str, tested: bool) -> tuple
             gaps.append(f"{area.title}: no check ran.")
         elif counted.not_done:
             done = "none" if counted.done == 0 else f"{counted.done:,}"
-            gaps.append(
-                f"{area.title}: {done} of {count(counted.applicable, 'check')} ran ({listed(area.reasons)})."
-            )
+            ran = f"{done} of {count(counted.applicable, 'check')} ran"
+            gaps.append(f"{area.title}: {ran} ({'; '.join(area.reasons)}).")
     if not tested:
         gaps.insert(0, "Nothing on the target could be assessed: no check got an answer from it.")
     return tuple(gaps)

@@ -54,6 +54,14 @@ def grade(facts: Facts, coverage: Coverage) -> Grade:
     return Grade(letter, earned, points / 100, terms, steps, caps, _words(letter, earned, caps))
 
 
+def weight(finding: ReportFinding) -> int:
+    """What a finding adds, in hundredths of a point."""
+    level = EvidenceLevel.CALLBACK if finding.oast_verified else finding.evidence_level
+    kev = KEV_PERCENT if finding.is_kev else 100
+    confidence = round(finding.confidence_score * 100)
+    return (BASE[finding.severity] * EVIDENCE_PERCENT[level] * confidence * kev + 5_000) // 10_000
+
+
 def worst(letters: list[str]) -> str:
     """The worst of some letters."""
     return max(letters, key=LETTERS.index)
@@ -64,7 +72,6 @@ def _term(finding: ReportFinding) -> Term:
     base = BASE[finding.severity]
     confidence = round(finding.confidence_score * 100)
     kev = KEV_PERCENT if finding.is_kev else 100
-    hundredths = (base * EVIDENCE_PERCENT[level] * confidence * kev + 5_000) // 10_000
     return Term(
         fingerprint=finding.fingerprint,
         title=finding.title,
@@ -74,7 +81,7 @@ def _term(finding: ReportFinding) -> Term:
         evidence_factor=EVIDENCE_PERCENT[level] / 100,
         confidence=confidence / 100,
         kev_factor=kev / 100,
-        points=hundredths / 100,
+        points=weight(finding) / 100,
         bucket=_bucket(finding.severity, level),
     )
 
@@ -112,7 +119,7 @@ def _caps(facts: Facts, coverage: Coverage) -> tuple[Cap, ...]:
         if area.area not in REQUIRED or area.area == "ssrf":
             continue
         if not area.ran and (area.count.total == 0 or area.count.applicable):
-            why = listed(area.reasons) or "no check of it ran"
+            why = "; ".join(area.reasons) or "no check of it ran"
             caps.append(Cap("B", f"not tested: {area.title}: {why}"))
     if not facts.feeds:
         caps.append(Cap("B", "known vulnerabilities could not be matched: no vulnerability data was loaded"))

@@ -49,7 +49,9 @@ def _in_short(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[str, ...
     kev = facts.kev_count
     if kev:
         which = f"{count(kev, 'finding is', 'findings are')} in CISA's catalogue of known exploited vulnerabilities"
-        paragraphs.append(f"{which} (KEV): attackers use such flaws today. Begin there.")
+        paragraphs.append(
+            f"{which} (KEV): attackers use such flaws today, so they come before others of their rank."
+        )
     proven = [f for f in facts.counted if f.oast_verified]
     if proven:
         places = listed(_unique(f.place for f in proven), 4)
@@ -129,6 +131,14 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
     grave = [f for f in facts.counted if f.severity.rank >= Severity.HIGH.rank]
     paragraphs: list[str] = []
     bullets: list[str] = []
+    if coverage.gaps and coverage.tested:
+        paragraphs.append(f"{coverage.summary} What was not tested may hold problems that this report cannot show.")
+    closed = [f for f in facts.findings if f.status in (FindingStatus.FALSE_POSITIVE, FindingStatus.FIXED)]
+    if closed:
+        verb = "was" if len(closed) == 1 else "were"
+        paragraphs.append(
+            f"{count(len(closed), 'finding')} {verb} closed as fixed or false and {_is(len(closed))} not counted in the grade."
+        )
     if grave:
         number = count(len(grave), "serious finding needs", "serious findings need")
         paragraphs.append(f"{number} a decision now. In order of urgency:")
@@ -143,14 +153,6 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
         paragraphs.append("Nothing found calls for action. Read below what was not tested before relying on this.")
     else:
         paragraphs.append("There is no result to act on. Make the target reachable for the scanner and scan again.")
-    if coverage.gaps and coverage.tested:
-        paragraphs.append(f"{coverage.summary} What was not tested may hold problems that this report cannot show.")
-    closed = [f for f in facts.findings if f.status in (FindingStatus.FALSE_POSITIVE, FindingStatus.FIXED)]
-    if closed:
-        verb = "was" if len(closed) == 1 else "were"
-        paragraphs.append(
-            f"{count(len(closed), 'finding')} {verb} closed as fixed or false and {_is(len(closed))} not counted in the grade."
-        )
     return Section(title, DIRECTOR, tuple(paragraphs), tuple(bullets))
 
 
@@ -232,7 +234,7 @@ def _tested(facts: Facts, coverage: Coverage) -> Section:
     seen = [
         count(len(facts.services), "service"),
         count(facts.pages, "page"),
-        count(facts.inputs, "input form or request", "input forms and requests"),
+        count(facts.inputs, "request that takes input", "requests that take input"),
         count(len(facts.technologies), "technology", "technologies"),
     ]
     paragraphs = [f"The scan met {listed(seen)}. {coverage.summary}"]

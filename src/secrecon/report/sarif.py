@@ -87,7 +87,7 @@ def _rule(finding: ReportFinding) -> Json:
         "fullDescription": {"text": finding.description or finding.title},
         "help": {"text": help_},
         "defaultConfiguration": {"level": _LEVELS[finding.severity]},
-        "properties": {"security-severity": score, "tags": ["security", *finding.cwe]},
+        "properties": {"security-severity": score, "tags": ["security", *dict.fromkeys(finding.cwe)]},
     }
     link = next((url for url in finding.references if is_link(url)), None)
     if link is not None:

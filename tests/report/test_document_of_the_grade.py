@@ -1,0 +1,37 @@
+"""docs/grade.md tells the same numbers as the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from secrecon.report.coverage import ENOUGH_SHARE
+from secrecon.report.grade import (
+    BASE,
+    BUCKETS,
+    EVIDENCE_PERCENT,
+    HALF_COVERED,
+    KEV_PERCENT,
+    THRESHOLDS,
+    WELL_COVERED,
+)
+
+TEXT = (Path(__file__).parents[2] / "docs" / "grade.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_are_the_code() -> None:
+    for severity, base in BASE.items():
+        assert f"| {severity} | {base} |" in TEXT
+    for level, percent in EVIDENCE_PERCENT.items():
+        assert f"| {level} | {percent / 100:.2f} |" in TEXT
+    for letter, below in THRESHOLDS:
+        assert f"| below {below // 100} | {letter} |" in TEXT
+    for bucket, _, limit in BUCKETS:
+        row = next(row for row in TEXT.splitlines() if row.startswith(f"| {bucket} | severity"))
+        assert row.endswith("| no limit |" if limit is None else f"| {limit // 100} |")
+    assert f"KEV is {KEV_PERCENT / 100:.2f}" in TEXT
+
+
+def test_the_shares_are_the_code() -> None:
+    assert (HALF_COVERED, WELL_COVERED, ENOUGH_SHARE) == (0.5, 0.9, 0.8)
+    for words in ("less than half", "less than nine tenths", "less than four fifths"):
+        assert words in TEXT
