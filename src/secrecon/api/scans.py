@@ -15,9 +15,9 @@ from secrecon.api.openapi import ANYONE, KEY, KEY_OR_SESSION_OR_NONE, problems
 from secrecon.api.strict_json import read_model
 from secrecon.model.errors import BadInput, NotFound
 from secrecon.model.scan import ScanMode
-from secrecon.report.render import render
+from secrecon.report import FORMATS, render, to_json
 from secrecon.service.answers import ScanRequest
-from secrecon.service.reports import NO_REPORT, read_report, report_bytes
+from secrecon.service.reports import NO_REPORT, read_report
 from secrecon.service.scans import cancel_scan, read_status, submit_scan
 
 router = APIRouter(tags=["scans"])
@@ -33,7 +33,6 @@ DbScanId = Annotated[
     PathParameter(description="The db_scan_id of the accepted scan"),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": shapes.MAX_ID, "example": shapes.DB_ID_EXAMPLE}),
 ]
-FORMATS = ("json", "sarif", "html", "pdf", "md", "csv", "cyclonedx")
 Format = Annotated[str, Query(description="The document's format"), WithJsonSchema({"enum": list(FORMATS)})]
 
 BODY: dict[str, object] = {
@@ -113,7 +112,10 @@ async def cancel(ctx: Ctx, caller: KeyCaller, scan_id: ScanId) -> shapes.Cancell
     view = await cancel_scan(ctx, caller, scan_id)
     message = "The scan has ended." if view.status.is_final else "The scan stops soon. Poll the status."
     return shapes.Cancelled(
-        scan_id=view.scan_id, status=view.status.value, cancelled=view.cancelled, message=message
+        scan_id=view.scan_id,
+        status=view.status.value,
+        cancelled=view.cancelled or view.stopping,
+        message=message,
     )
 
 
@@ -130,7 +132,7 @@ async def report(ctx: Ctx, caller: AnyCaller, client: Client, db_scan_id: DbScan
     the deployment says that reports need a key; a dashboard scan's report is its account's alone. Unknown and forbidden
     are both 404. A scan that still runs gives what is known so far."""
     found = await read_report(ctx, _report_id(db_scan_id), caller, client)
-    return Response(await run_in_threadpool(report_bytes, found), media_type="application/json")
+    return Response(await run_in_threadpool(to_json, found), media_type="application/json")
 
 
 @router.get(

@@ -10,6 +10,7 @@ from secrecon.api.metrics import CONTENT_TYPE, Metrics, MetricsAccess, MetricsPo
 from secrecon.api.openapi import ANYONE, problems
 from secrecon.api.problem import Problem
 from secrecon.model.errors import InternalError, NotFound
+from secrecon.model.record import JsonValue
 from secrecon.service.health import check_ready, count_scans
 
 router = APIRouter(tags=["system"])
@@ -42,8 +43,8 @@ async def ready(ctx: Ctx) -> shapes.Ready | Response:
     checks = await check_ready(ctx)
     broken = [check.name for check in checks if not check.ok]
     if broken:
-        told = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks]
-        return Problem(503, f"Not ready: {', '.join(broken)}", more={"checks": [*told]}).response()
+        told: list[JsonValue] = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks]
+        return Problem(503, f"Not ready: {', '.join(broken)}", more={"checks": told}).response()
     lines = [shapes.ReadyCheck(name=check.name, ok=check.ok, detail=check.detail) for check in checks]
     return shapes.Ready(status="ready", checks=lines)
 

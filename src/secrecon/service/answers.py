@@ -39,7 +39,8 @@ class AcceptedScan:
 class StatusView:
     """Where a scan is. `phase` is None until the first one begins. `not_run`: phases a cancelled scan did not reach.
 
-    `vulnerabilities_found` counts findings above info; `findings_total` counts all.
+    `vulnerabilities_found` counts findings above info; `findings_total` counts all. `stopping`: cancelled by its user and
+    not yet at its end.
     """
 
     scan_id: str
@@ -58,6 +59,7 @@ class StatusView:
     requests: int
     received: int
     attempts: int
+    stopping: bool
     cancelled: bool
     error: str
     not_run: tuple[PhaseName, ...]

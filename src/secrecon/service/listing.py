@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from secrecon.model.errors import BadInput
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -51,3 +53,10 @@ def check_limit(limit: int) -> int:
 
 def _unknown() -> BadInput:
     return BadInput("cursor is not one that a list gave out: leave it out to begin again", "cursor")
+
+
+def cut(rows: Sequence[R], limit: int, position: Callable[[R], int], shape: Callable[[R], T]) -> Listing[T]:
+    """A page of at most `limit` from rows of which one more was asked for, to know whether there is more."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Listing(tuple(shape(row) for row in shown), write_cursor(position(shown[-1])) if more else None)

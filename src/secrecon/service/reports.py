@@ -1,0 +1,77 @@
+"""Who may read a report, and the report. Unknown and forbidden are told alike, and guessing is slowed down.
+
+The rules are the contract's "Closing its hole": started through the API means readable by link, unless the account or
+the deployment says that reports need a key; started in the dashboard means private to its account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from secrecon import report
+from secrecon.accounts import throttling
+from secrecon.accounts.caller import Caller
+from secrecon.model.errors import BadInput, InternalError, NotFound
+from secrecon.model.record import ScanRecord
+from secrecon.report import Report
+from secrecon.service.context import Context
+from secrecon.store import records, scans, users
+from secrecon.store.database import Reading
+from secrecon.store.scans import StoredScan
+
+NO_REPORT = (
+    "No such report. A report is read by its db_scan_id, the integer of the scan's answer; a private one also needs a key "
+    "or a session of its account."
+)
+ARCHIVED = (
+    "This report was archived: your plan keeps fewer reports than you have scans. Its findings and assets remain."
+)
+MAX_DB_SCAN_ID = 2**53 - 1
+
+
+async def read_record(ctx: Context, db_scan_id: int, caller: Caller | None, client: str) -> ScanRecord:
+    """The scan behind a report, for whoever may read it. `client`: whose misses are counted.
+
+    Raises NotFound, the same for unknown and forbidden, and Exhausted after too many misses.
+    """
+    guesser = client if caller is None else f"account {caller.account_id}"
+    try:
+        async with ctx.db.reading() as tx:
+            waits = await throttling.refusal(tx, ctx.clock, throttling.REPORT_MISS, guesser)
+            if waits is not None:
+                raise waits
+            return await _load(ctx, tx, db_scan_id, caller)
+    except NotFound:
+        async with ctx.db.transaction() as tx:
+            await throttling.count(tx, ctx.clock, throttling.REPORT_MISS, guesser)
+        raise
+
+
+async def _load(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller | None) -> ScanRecord:
+    scan = await _readable(ctx, tx, db_scan_id, caller)
+    if scan.archived is not None:
+        ours = caller is not None and caller.account_id == scan.account_id
+        raise NotFound(ARCHIVED if ours else NO_REPORT)
+    try:
+        return await records.load_record(tx, db_scan_id)
+    except BadInput as error:  # what is stored is damaged; the reader asked for nothing wrong
+        raise InternalError(f"scan {scan.scan_id} cannot be read from the database: {error}") from error
+
+
+async def read_report(ctx: Context, db_scan_id: int, caller: Caller | None, client: str) -> Report:
+    """The report, for whoever may read it; of a scan that still runs, what is known so far."""
+    record = await read_record(ctx, db_scan_id, caller, client)
+    return await asyncio.to_thread(report.build, record)
+
+
+async def _readable(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller | None) -> StoredScan:
+    scan = await scans.by_db_id(tx, db_scan_id) if 0 < db_scan_id <= MAX_DB_SCAN_ID else None
+    if scan is None:
+        raise NotFound(NO_REPORT)
+    if caller is not None and caller.account_id == scan.account_id:
+        return scan
+    account = await users.account(tx, scan.account_id)
+    needs_key = ctx.policy.reports_need_key or account is None or account.reports_need_key
+    if not scan.via_api or needs_key:
+        raise NotFound(NO_REPORT)
+    return scan
