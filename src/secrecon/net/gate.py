@@ -135,8 +135,8 @@ class _Pin:
 
 
 class ScopeGate:
-    """The gate of one scan. `also`: origins outside the target that may be contacted (our own callback listener);
-    their addresses are judged like any other."""
+    """The gate of one scan. `also`: origins outside the target that may be contacted (our own callback listener); where
+    one is written with an address, that address and port are admitted as they stand, since the operator set them."""
 
     def __init__(
         self,
@@ -163,6 +163,8 @@ class ScopeGate:
         `where`: an origin, or a host with `port`. Raises ScopeRefused, Unresolvable, or TargetTimeout (resolve).
         """
         if isinstance(where, Origin):
+            if where in self._also and is_ip(where.host):
+                return (where.host,)
             if where not in self._in_scope:
                 self._check_origin(where)
             pin = self._pins.get(where.host)
