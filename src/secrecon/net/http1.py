@@ -149,13 +149,16 @@ class ReplyParser:
         for problem in problems:
             # A coded body that the cap cut off is short by our own doing.
             if not (self.truncated and problem.startswith("short-")):
-                self._note(problem)
+                self._note(problem, in_step=True)
         return body
 
-    def _note(self, problem: str) -> None:
+    def _note(self, problem: str, *, in_step: bool = False) -> None:
+        """Write down what was forgiven; unless `in_step`, the connection is not trusted with another request."""
         assert self.head is not None
         if problem not in self.head.problems:
             self.head.problems.append(problem)
+        if not in_step:
+            self.head.persistent = False
 
     def _feed_head(self, data: bytes) -> bool:
         buffer = self._buffer

@@ -115,8 +115,7 @@ def _absolute(scheme: str, rest: str) -> tuple[Origin, str] | None:
     authority, target = rest[:end].rpartition("@")[2], rest[end:]
     if authority.startswith("["):
         host, bracket, port = authority.partition("]")
-        host, port = host + bracket, port
-        if port and not port.startswith(":"):
+        if not bracket or (port and not port.startswith(":")):
             return None
         port = port[1:]
     else:
