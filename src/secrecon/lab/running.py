@@ -114,7 +114,11 @@ async def _start(
     world.tls_port, tls_sockets = listen_everywhere([_address(world, site) for site in encrypted], TLS_PORTS)
     contexts = [authority.context(site.tls, world.name(site.label), _address(world, site)) for site in encrypted]
     app = SitesApp({_address(world, site): site for site in sites})
-    await stack.enter_async_context(serving(app, http_sockets, list(zip(tls_sockets, contexts, strict=True))))
+    quiet = [listener for site, listener in zip(plain, http_sockets, strict=True) if site.raw is None]
+    await stack.enter_async_context(serving(app, quiet, list(zip(tls_sockets, contexts, strict=True))))
+    for site, listener in zip(plain, http_sockets, strict=True):
+        if site.raw is not None:
+            stack.callback((await asyncio.start_server(site.raw, sock=listener)).close)
     strict = Responder(world.names.zone, False, world.names.forward)
     generous = Responder(world.names.zone, True, world.names.forward)
     strict_at, generous_at = block.address(STRICT_SERVER), block.address(OPEN_SERVER)

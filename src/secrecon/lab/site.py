@@ -6,6 +6,7 @@ is a false positive. Handlers are plain functions of the request; they hold no s
 
 from __future__ import annotations
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -15,6 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 Routes = Mapping[tuple[str, str], Handler]
+RawServer = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
 GOOD_HEADERS: Mapping[str, str] = {
     "content-security-policy": (
@@ -36,6 +38,7 @@ class Site:
 
     `label`: its name below the lab's domain, "" for the apex. `headers`: added to or replacing the good ones; an
     empty value drops one. `fallback`: answers what no route does. `tls`: the certificate set-up, "" for plain http.
+    `raw`: speaks to the connection itself, and nothing else of the site is used.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Site:
     headers: Mapping[str, str] = field(default_factory=dict)
     fallback: Handler | None = None
     tls: str = ""
+    raw: RawServer | None = None
 
     def sent_headers(self) -> dict[str, str]:
         """The headers that each of its replies carries."""

@@ -10,6 +10,7 @@ from secrecon.lab.hosts import (
     home,
     hygiene,
     lookalikes,
+    odd,
     ssrf,
     ssrf_channels,
     tls,
@@ -17,7 +18,7 @@ from secrecon.lab.hosts import (
 from secrecon.lab.site import Site
 from secrecon.lab.world import World
 
-THEMES = (home, ssrf, ssrf_channels, exposures, lookalikes, banners, behaviour, hygiene, tls, crawl)
+THEMES = (home, ssrf, ssrf_channels, exposures, lookalikes, banners, behaviour, hygiene, tls, crawl, odd)
 
 
 def every_site(world: World) -> tuple[Site, ...]:

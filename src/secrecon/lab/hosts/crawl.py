@@ -25,6 +25,7 @@ TRAPS = (
     "delete-changed",
     "delete-posted",
     "calendar-lost",
+    "endless-drunk",
 )
 
 ROBOTS = "User-agent: *\nDisallow: /internal/\nDisallow: /cart?session=\nSitemap: /sitemap.xml\n"
