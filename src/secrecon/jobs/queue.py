@@ -1,0 +1,109 @@
+"""The queue of accepted scans, as the process that accepts them sees it. It runs nothing; `runner` does.
+
+A scan's workflow has the scan's own id, so enqueueing the same scan twice queues it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+import sqlalchemy as sa
+from dbos import DBOSClient, EnqueueOptions
+
+from secrecon.jobs import system
+from secrecon.model.errors import InternalError
+from secrecon.store.database import Database, Transaction
+
+
+class JobStatus(StrEnum):
+    """WAITING in the queue, RUNNING on a worker (or on one that died and will be continued), or over."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_STATUS = {
+    "ENQUEUED": JobStatus.WAITING,
+    "DELAYED": JobStatus.WAITING,
+    "PENDING": JobStatus.RUNNING,
+    "SUCCESS": JobStatus.DONE,
+    "ERROR": JobStatus.FAILED,
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobStatus.FAILED,
+    "CANCELLED": JobStatus.CANCELLED,
+}
+
+
+class ScanQueue:
+    """The queue in `db`. Call `open` once before use and `close` at the end."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._client: DBOSClient | None = None
+
+    async def open(self) -> None:
+        """Make or update the queue's tables. `db.migrate` comes first. Raises OperatorError."""
+        await asyncio.to_thread(system.migrate, self._db.url)
+        self._client = DBOSClient(
+            system_database_url=system.system_url(self._db.url),
+            dbos_system_schema=system.SCHEMA,
+            serializer=system.SERIALIZER,
+            application_name=system.APPLICATION,
+            lazy=True,
+            retry_connection_errors=False,
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._client is not None:
+            await asyncio.to_thread(self._client.destroy)
+            self._client = None
+
+    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, priority: int = 0) -> None:
+        """Queue a scan in the caller's transaction: it is there once that commits, and never if it does not.
+
+        A lower `priority` runs earlier among the scans of one account; accounts take turns.
+        """
+        client = self._opened()
+        options: EnqueueOptions = {
+            "workflow_name": system.WORKFLOW,
+            "queue_name": system.QUEUE,
+            "workflow_id": scan_id,
+            "app_version": system.VERSION,
+            "queue_partition_key": str(account_id),
+            "priority": priority,
+        }
+
+        def put(connection: sa.Connection) -> None:
+            client.enqueue_in_transaction(connection, options, scan_id)
+
+        await tx.connection.run_sync(put)
+
+    async def withdraw(self, scan_id: str) -> bool:
+        """Take a scan that still waits out of the queue; False where it does not wait (any more).
+
+        A scan that runs stops by itself once its row says so.
+        """
+        if await self.status(scan_id) is not JobStatus.WAITING:
+            return False
+        await self._opened().cancel_workflow_async(scan_id)
+        return True
+
+    async def status(self, scan_id: str) -> JobStatus | None:
+        """How the scan's job stands; None where it was never queued."""
+        found = await self._opened().list_workflows_async(
+            workflow_ids=[scan_id], load_input=False, load_output=False
+        )
+        return _STATUS[found[0].status] if found else None
+
+    async def resume(self, scan_id: str) -> None:
+        """Queue a scan again that no worker is running although its job says so."""
+        await self._opened().resume_workflow_async(scan_id, queue_name=system.QUEUE)
+
+    def _opened(self) -> DBOSClient:
+        if self._client is None:
+            raise InternalError("the queue was used before it was opened")
+        return self._client

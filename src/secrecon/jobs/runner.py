@@ -1,0 +1,143 @@
+"""A worker: runs queued scans as durable workflows, one recorded step per round, so that a scan whose worker died
+goes on after its last finished round.
+
+Two event loops, never mixed: DBOS has its own, in its own thread, and only the workflow's skeleton (workflow.py) runs
+there. All work runs on the loop that called `start`, so it may use that loop's Database. DBOS is one per process, so
+is a runner. Why rounds are the unit: docs/adr/0002-one-round-one-step.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from dbos import DBOS, DBOSConfig
+
+from secrecon.jobs import system, workflow
+from secrecon.jobs.queue import JobStatus, ScanQueue
+from secrecon.jobs.work import ScanWork
+from secrecon.model.errors import OperatorError, SecReconError
+from secrecon.net.clock import Clock
+from secrecon.store.database import Database
+
+T = TypeVar("T")
+log_ = structlog.get_logger("secrecon.jobs")
+LOST = "its worker stopped and the scan could not be continued"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerConfig:
+    """`executor_id`: the same after a restart (jobs.home). `scans_at_once`: on this worker; `per_account`: of one account
+    over all workers. `poll`: seconds between looks at the queue. `sweep`: seconds between looks for lost scans.
+    """
+
+    executor_id: str
+    scans_at_once: int = 2
+    per_account: int = 1
+    poll: float = 0.15
+    sweep: float = 15.0
+
+
+class Runner:
+    """Runs scans of the queue in `db` until stopped."""
+
+    def __init__(self, db: Database, queue: ScanQueue, work: ScanWork, clock: Clock, config: RunnerConfig) -> None:
+        self._db = db
+        self._queue = queue
+        self._clock = clock
+        self._config = config
+        self._started = False
+        self._sweeper: asyncio.Task[None] | None = None
+        self._seat = workflow.Seat(work)
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The scans under way on this worker."""
+        return frozenset(self._seat.active)
+
+    async def start(self) -> None:
+        """Begin to take scans; unfinished ones of this executor go on. The queue is open. Raises OperatorError."""
+        self._seat.take(asyncio.get_running_loop())
+        try:
+            await asyncio.to_thread(self._launch)
+        except BaseException:
+            await asyncio.to_thread(DBOS.destroy)
+            self._seat.leave()
+            raise
+        self._started = True
+        self._sweeper = asyncio.create_task(self._sweep_for_ever())
+
+    async def stop(self, timeout: float = 20.0) -> None:
+        """Take no more scans, let the rounds under way finish for up to `timeout` seconds, and stop.
+
+        Scans that are not done stay in the queue and go on after their last finished round at the next start.
+        """
+        if not self._started:
+            return
+        self._started = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        self._seat.stopping = True
+        deadline = self._clock.monotonic() + timeout
+        while self._seat.busy and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.05)
+        if self._seat.busy:
+            log_.warning("rounds abandoned; they will be run again", scans=sorted(self._seat.busy))
+        await asyncio.to_thread(DBOS.destroy)
+        await self._seat.settle()
+        self._seat.leave()
+
+    async def sweep(self) -> None:
+        """End or requeue scans that no workflow will ever end: look at each unfinished one once."""
+        for scan_id in await self._seat.work.unfinished():
+            if scan_id in self._seat.active:
+                continue
+            status = await self._queue.status(scan_id)
+            if status is JobStatus.CANCELLED or status is JobStatus.DONE:
+                await self._seat.work.finish(scan_id)
+            elif status is None or status is JobStatus.FAILED:
+                log_.error("scan lost", scan_id=scan_id, job=status)
+                await self._seat.work.failed(scan_id, LOST)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(self._config.sweep)
+            try:
+                await self.sweep()
+            except SecReconError as error:
+                log_.warning("looking for lost scans failed", error=str(error))
+
+    def _launch(self) -> None:
+        system.tame_log()
+        config: DBOSConfig = {
+            "name": system.APPLICATION,
+            "system_database_url": system.system_url(self._db.url),
+            "dbos_system_schema": system.SCHEMA,
+            "serializer": system.SERIALIZER,
+            "application_version": system.VERSION,
+            "executor_id": self._config.executor_id,
+            "log_level": "WARNING",
+            "sys_db_pool_size": 5,
+        }
+        try:
+            DBOS(config=config)
+            DBOS.listen_queues([system.QUEUE])
+            DBOS.launch()
+            DBOS.register_queue(
+                system.QUEUE,
+                worker_concurrency=self._config.scans_at_once,
+                partition_concurrency=self._config.per_account,
+                polling_interval_sec=self._config.poll,
+                on_conflict="always_update",
+            )
+        except SecReconError:
+            raise
+        except Exception as error:
+            raise OperatorError(
+                f"the queue cannot be started: {str(error)[:300] or type(error).__name__}"
+            ) from error
