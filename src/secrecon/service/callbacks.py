@@ -1,0 +1,73 @@
+"""What happens when the listener hears something: stored at once, and never too late to become a finding.
+
+While a scan runs its own phase judges the callbacks. One that arrives after the phase looked, or after the scan's end,
+is judged here from its stored payload; a finished scan then gets a new version of its report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from secrecon.detect.ssrf import CHECK, finding_for, merged
+from secrecon.model.finding import Finding
+from secrecon.model.interaction import Interaction, Payload
+from secrecon.service.context import Context
+from secrecon.store import findings, interactions, payloads, scans
+from secrecon.store.database import Transaction
+from secrecon.store.scans import StoredScan
+
+LATE = "a callback arrived after the scan had ended"
+
+
+async def record_interaction(ctx: Context, interaction: Interaction) -> None:
+    """Keep a hit where its token is one we gave out; judge it where its scan has ended."""
+    async with ctx.db.transaction() as tx:
+        payload = await interactions.add(tx, interaction)
+        if payload is None:
+            return
+        scan = await scans.locked(tx, payload.scan_id)
+        if scan.status.is_final and not interaction.own:
+            await settle_callbacks(ctx, tx, scan, only=payload)
+            await scans.new_version(tx, scan.scan_id, LATE, ctx.clock.now())
+    ctx.bell.ring(payload.scan_id)
+
+
+async def settle_callbacks(ctx: Context, tx: Transaction, scan: StoredScan, only: Payload | None = None) -> None:
+    """Turn stored callbacks that no finding shows yet, or only a weaker one, into findings of the scan.
+
+    `only`: look at that payload's location alone.
+    """
+    hits = await interactions.of_scan(tx, scan.scan_id)
+    called = {hit.token for hit in hits if not hit.own}
+    if not called:
+        return
+    sent = [
+        payload
+        for payload in await payloads.of_scan(tx, scan.scan_id)
+        if payload.token in called and payload.check == CHECK
+    ]
+    if only is not None:
+        sent = [payload for payload in sent if _place(payload) == _place(only)]
+    known = {record.finding.fingerprint: record.finding for record in await findings.of_scan(tx, scan.scan_id)}
+    fresh = [finding for finding in _proven(sent, hits) if _stronger(finding, known.get(finding.fingerprint))]
+    await findings.put(tx, scan, fresh, ctx.clock.now())
+
+
+def _place(payload: Payload) -> tuple[str, str, str]:
+    return payload.check, payload.asset, payload.location
+
+
+def _proven(sent: Sequence[Payload], hits: Sequence[Interaction]) -> list[Finding]:
+    """One finding per place that was called back from."""
+    by_place: dict[tuple[str, str, str], list[Finding]] = {}
+    for payload in sent:
+        finding = finding_for(payload, hits)
+        if finding is not None:
+            by_place.setdefault(_place(payload), []).append(finding)
+    return [merged(found) for found in by_place.values()]
+
+
+def _stronger(finding: Finding, known: Finding | None) -> bool:
+    if known is None:
+        return True
+    return (finding.severity.rank, finding.confidence) > (known.severity.rank, known.confidence)
