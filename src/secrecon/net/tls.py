@@ -11,6 +11,7 @@ import ssl
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 
 from secrecon.model.asset import TlsInfo
 from secrecon.model.errors import ConnectFailed, TargetError, TargetTimeout, TlsFailed
@@ -53,6 +54,11 @@ def strict() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_default_certs()
     return context
+
+
+def trust_also(file: Path) -> None:
+    """Count the authorities in `file` (PEM) as trusted in this process. Raises OSError (ssl.SSLError is one)."""
+    strict().load_verify_locations(file)
 
 
 @cache
