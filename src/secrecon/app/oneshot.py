@@ -6,7 +6,14 @@ import ipaddress
 import secrets
 from collections.abc import Callable
 
-from secrecon.app.parts import build_callbacks, build_engine, build_info, build_listener, build_resolver
+from secrecon.app.parts import (
+    build_callbacks,
+    build_engine,
+    build_info,
+    build_listener,
+    build_resolver,
+    trust_operator_ca,
+)
 from secrecon.app.settings import Settings
 from secrecon.engine.memory import MemoryLog
 from secrecon.model.errors import OperatorError, TargetError
@@ -33,6 +40,7 @@ class OneShot:
         self._settings = settings
         self._mode = mode
         self._given = AllowList(allow)
+        trust_operator_ca(settings)
         self._clock = SystemClock()
         self._resolver = build_resolver(settings)
         self._steps: tuple[tuple[str, PhaseName], ...] = ()

@@ -23,12 +23,26 @@ from secrecon.engine.phases.ssrf import SsrfPhase
 from secrecon.engine.phases.synthesis import SynthesisPhase
 from secrecon.engine.pipeline import Engine
 from secrecon.intel.core import load_core
+from secrecon.model.errors import OperatorError
 from secrecon.model.scan import EngineInfo
 from secrecon.net.clock import Clock
 from secrecon.net.resolver import Resolver
+from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks
 from secrecon.oast.hits import OnHit
 from secrecon.oast.listener import Listener, ListenerConfig
+
+
+def trust_operator_ca(settings: Settings) -> None:
+    """Trust the operator's own authorities beside the system's, for the verdict on certificates."""
+    if settings.tls_ca is None:
+        return
+    try:
+        trust_also(settings.tls_ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise OperatorError(
+            f"SECRECON_TLS_CA: {settings.tls_ca} cannot be used as a PEM file of authorities: {error}"
+        ) from error
 
 
 def build_resolver(settings: Settings) -> Resolver:

@@ -26,7 +26,7 @@ from rich.console import Console
 
 from secrecon.cli.show import LiveProgress, SeenReport, print_summary
 from secrecon.lab.process import LabProcess
-from secrecon.lab.truth import score
+from secrecon.lab.truth import load_truth, score
 from secrecon.model.errors import OperatorError
 from secrecon.model.scan import PhaseName
 
@@ -92,15 +92,19 @@ def demo(output: Path) -> None:
             "SECRECON_OAST_DNS_PORT": str(dns_port),
             "SECRECON_LOG_LEVEL": "warning",
         }
-        console.print(f"  The lab runs: {len(where.addresses)} hosts below {where.domain}, on loopback", markup=False)
+        console.print(
+            f"  The lab runs: {len(where.addresses)} hosts below {where.domain}, on loopback", markup=False
+        )
         key = _account(environment, where.domain)
         with _server(environment, data / "server.log") as base:
-            console.print(f"  The server runs at {base}; sign in as {EMAIL} (password in {data}/password)", markup=False)
+            console.print(
+                f"  The server runs at {base}; sign in as {EMAIL} (password in {data}/password)", markup=False
+            )
             body = _scan(console, base, key, where.domain)
             html = _call(f"{base}/api/scan/{body.db_scan_id}/report?format=html", key)
             document = json.loads(_call(f"{base}/api/scan/{body.db_scan_id}", key))
         traps = lab.traps()
-        truth = lab.truth
+        truth = load_truth(where, ca_trusted=True)
     (output / "report.html").write_bytes(html)
     (output / "report.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     print_summary(console, document)
@@ -148,7 +152,9 @@ def _call(url: str, key: str, body: bytes | None = None) -> bytes:
             read: bytes = answer.read()
             return read
     except urllib.error.HTTPError as error:
-        raise OperatorError(f"{url} answered {error.code}: {error.read(2000).decode('utf-8', 'replace')}") from error
+        raise OperatorError(
+            f"{url} answered {error.code}: {error.read(2000).decode('utf-8', 'replace')}"
+        ) from error
     except OSError as error:
         raise OperatorError(f"{url} did not answer: {error}") from error
 
@@ -168,7 +174,13 @@ def _account(environment: Mapping[str, str], domain: str) -> str:
 def _secrecon(environment: Mapping[str, str], *words: str, given: str = "") -> str:
     command = [sys.executable, "-m", "secrecon", *words]
     done = subprocess.run(
-        command, env={**os.environ, **environment}, input=given, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env={**os.environ, **environment},
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     if done.returncode != 0:
         raise OperatorError(f"secrecon {' '.join(words)} failed: {done.stderr.strip()}")

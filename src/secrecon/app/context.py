@@ -1,0 +1,64 @@
+"""Opens what every process of an installation shares: the data dir, the database with its schema, the queue."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from secrecon.app.parts import build_engine, build_resolver, trust_operator_ca
+from secrecon.app.plans_file import load_plans
+from secrecon.app.settings import Settings
+from secrecon.jobs.queue import ScanQueue
+from secrecon.model.errors import OperatorError
+from secrecon.net.clock import SystemClock
+from secrecon.oast.callbacks import EmbeddedCallbacks
+from secrecon.service.context import Context, ListenerView, Policy
+from secrecon.store.database import Database, sqlite_url
+
+DATABASE_NAME = "secrecon.db"
+
+
+def database_of(settings: Settings) -> Database:
+    """The configured database; SQLite in the data dir, which is made where it is missing."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OperatorError(
+            f"the data dir {settings.data_dir} cannot be made: {error.strerror}; choose another with SECRECON_DATA_DIR"
+        ) from error
+    return Database(settings.database_url or sqlite_url(settings.data_dir / DATABASE_NAME))
+
+
+@contextlib.asynccontextmanager
+async def open_context(
+    settings: Settings, callbacks: EmbeddedCallbacks | None = None, listener: ListenerView | None = None
+) -> AsyncIterator[Context]:
+    """The context that every use case needs. `callbacks` and `listener`: of the process that runs scans."""
+    clock, resolver = SystemClock(), build_resolver(settings)
+    plans = load_plans(settings.plans_file)
+    trust_operator_ca(settings)
+    db = database_of(settings)
+    try:
+        await db.migrate()
+        queue = ScanQueue(db)
+        await queue.open()
+        try:
+            yield Context(
+                db=db,
+                queue=queue,
+                clock=clock,
+                policy=Policy(
+                    allow=settings.scope_allow,
+                    resolver=resolver,
+                    plans=plans,
+                    reports_need_key=settings.reports_need_key,
+                    base_url=settings.base_url,
+                    data_dir=settings.data_dir,
+                ),
+                engine=build_engine(settings, clock, resolver, callbacks),
+                listener=listener,
+            )
+        finally:
+            await queue.close()
+    finally:
+        await db.close()

@@ -1,0 +1,128 @@
+"""A whole server in one process: API, dashboard, worker and callback listener on one event loop.
+
+The data dir is locked first, then the listener binds, then the database opens; a failure of any ends the start with a
+clear message and nothing left open. Stopping goes the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from secrecon.api.app import ApiOptions, install_api
+from secrecon.api.metrics import MetricsAccess, MetricsPolicy
+from secrecon.app.context import database_of, open_context
+from secrecon.app.parts import build_callbacks, build_listener
+from secrecon.app.settings import Settings
+from secrecon.jobs.home import Home
+from secrecon.model.errors import OperatorError
+from secrecon.net.clock import SystemClock
+from secrecon.oast.callbacks import EmbeddedCallbacks
+from secrecon.oast.listener import Listener
+from secrecon.service.context import Context
+from secrecon.web.app import error_page, install_web
+from secrecon.worker.run import HitDesk, WorkerConfig, running_worker
+
+log_ = structlog.get_logger("secrecon.app")
+SHUTDOWN_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunningListener:
+    """The listener as pages and API show it."""
+
+    listener: Listener
+    callbacks: EmbeddedCallbacks
+
+    @property
+    def running(self) -> bool:
+        return self.listener.http_port != 0
+
+    @property
+    def public_url(self) -> str:
+        return self.callbacks.url
+
+
+@contextlib.asynccontextmanager
+async def running_parts(settings: Settings) -> AsyncIterator[Context]:
+    """Everything but the web server: locked data dir, listener, database, queue, worker."""
+    database_of(settings)  # makes the data dir, so that the lock has somewhere to be
+    clock, desk = SystemClock(), HitDesk()
+    with Home(settings.data_dir) as home:
+        listener = build_listener(settings, desk.take, clock)
+        await listener.start()
+        try:
+            callbacks = build_callbacks(settings, listener.http_port, clock)
+            async with open_context(settings, callbacks, RunningListener(listener, callbacks)) as ctx:
+                desk.open(ctx)
+                config = WorkerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
+                async with running_worker(ctx, config):
+                    yield ctx
+        finally:
+            await listener.stop()
+
+
+def build_app(ctx: Context, settings: Settings) -> FastAPI:
+    """The API and the dashboard on one application."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    access = MetricsAccess.OPEN if settings.metrics == "open" else MetricsAccess.OFF
+    install_api(app, ctx, ApiOptions(metrics=MetricsPolicy(access), page=error_page))
+    install_web(app, ctx)
+    return app
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket of the web server. Raises OperatorError that says what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise OperatorError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host and --port"
+        ) from error
+    return bound
+
+
+async def serve(settings: Settings, host: str, port: int) -> None:
+    """Run until SIGINT or SIGTERM, then stop taking requests, let rounds under way end, and close everything."""
+    bound = bind(host, port)
+    try:
+        async with running_parts(settings) as ctx:
+            config = uvicorn.Config(
+                build_app(ctx, settings),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+            address = bound.getsockname()
+            log_.info("listening", url=f"http://{address[0]}:{address[1]}", data_dir=str(settings.data_dir))
+            await uvicorn.Server(config).serve(sockets=[bound])
+    finally:
+        bound.close()
+
+
+async def work(settings: Settings) -> None:
+    """Run a worker without a web server until SIGINT or SIGTERM."""
+    async with running_parts(settings):
+        await _until_told()
+
+
+async def _until_told() -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
