@@ -41,7 +41,10 @@ def test_mail_text_and_alias(lab: LabProcess) -> None:
     docs = _ask(lab, "docs.acme.test")
     assert _values(docs, "CNAME") == ["www.acme.test."]
     assert _values(docs, "A") == [lab.description.addresses["www.acme.test"]]
-    assert _values(_ask(lab, "old-campaign.acme.test"), "CNAME") == ["acme-campaign.provider.invalid."]
+    dangling = _ask(lab, "old-campaign.acme.test")
+    assert _values(dangling, "CNAME") == ["acme-campaign.provider.invalid."]
+    assert dangling.rcode() == dns.rcode.NXDOMAIN
+    assert _ask(lab, "acme-campaign.provider.invalid").rcode() == dns.rcode.NXDOMAIN
 
 
 def test_the_wildcard_leads_to_the_tenants(lab: LabProcess) -> None:

@@ -61,7 +61,7 @@ class Responder:
         if request.opcode() != dns.opcode.QUERY:
             reply.set_rcode(dns.rcode.NOTIMP)
         elif not self.zone.holds(name):
-            reply.set_rcode(dns.rcode.REFUSED)
+            reply.set_rcode(dns.rcode.NXDOMAIN if _never_exists(name) else dns.rcode.REFUSED)
         else:
             self._fill(reply, name, dns.rdatatype.to_text(question.rdtype))
         if tcp:
@@ -79,8 +79,9 @@ class Responder:
         reply.answer = [_rrset(record_set) for record_set in found.sets]
         if not any(record_set.type == type_ for record_set in found.sets):
             reply.authority = [_rrset(self.zone.soa())]
-        if not found.exists:
-            reply.set_rcode(dns.rcode.NXDOMAIN)
+        aliases = [value for record_set in found.sets if record_set.type == "CNAME" for value in record_set.values]
+        if not found.exists or (type_ != "CNAME" and aliases and _never_exists(aliases[-1].rstrip("."))):
+            reply.set_rcode(dns.rcode.NXDOMAIN)  # RFC 6604: the code speaks of the chain's last name
 
     def _transfer(self, request: dns.message.Message, name: str, tcp: bool) -> list[bytes]:
         if name != self.zone.apex or not self.allow_transfer or not tcp:
@@ -95,6 +96,11 @@ class Responder:
         part.flags |= dns.flags.AA
         part.answer = sets
         return part.to_wire(max_size=65535)
+
+
+def _never_exists(name: str) -> bool:
+    """Names below .invalid (RFC 6761), which a recursive resolver would deny too."""
+    return name == "invalid" or name.endswith(".invalid")
 
 
 def _rrset(record_set: RecordSet) -> dns.rrset.RRset:

@@ -15,6 +15,7 @@ from secrecon.lab.site import GOOD_HEADERS, RawServer, Site
 from secrecon.lab.world import World
 
 HEAD_SECONDS = 10.0
+TLS_RECORD = b"\x16"
 FAR_TOO_MUCH = 16_000_000
 ENOUGH = 32_000_000
 BLOCK = b"4000\r\n" + b"a" * 0x4000 + b"\r\n"
@@ -39,7 +40,10 @@ def _server(world: World) -> RawServer:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             async with asyncio.timeout(HEAD_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
+                first = await reader.readexactly(1)
+                if first == TLS_RECORD:
+                    raise ConnectionError("this is not a TLS server")
+                head = first + await reader.readuntil(b"\r\n\r\n")
             words = head.split(b" ", 2)
             path = words[1].split(b"?")[0] if len(words) == 3 else b"/"
             if path == b"/endless":
