@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from secrecon.detect.destinations import fetch_rank, redirect_rank
 from secrecon.detect.inject import location_of, unsafe_reason, with_value
+from secrecon.detect.redirect import CHECK as REDIRECT_CHECK
 from secrecon.detect.ssrf import (
     CHECK,
     HEADER_GROUPS,
@@ -33,7 +34,7 @@ from secrecon.engine.view import ScanView
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.finding import Finding
 from secrecon.model.http import HttpExchange, HttpRequest
-from secrecon.model.interaction import CallbackProtocol, OastReach, Payload
+from secrecon.model.interaction import CallbackProtocol, Interaction, OastReach, Payload
 from secrecon.model.probe import HttpProbe, Probe, Reply, Skip, Wait
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin, TargetKind
@@ -153,11 +154,13 @@ def _around(view: ScanView) -> Iterator[Probe]:
     yield from _confirm(view)
     proven = _proven(view)
     likely = [i for i in _inputs(view).tested if fetch_rank(i.parameter) and i.place not in proven]
+    named = any(payload.hostname for payload in view.payloads.values())
+    redirectors = _redirectors(view)
     for item in likely[: MAX_BYPASSED[view.spec.mode]]:
-        named = any(payload.hostname for payload in view.payloads.values())
-        own, redirects = item.shape.origin, len(_redirectors(view, item))
-        for bypass in bypasses(item.parameter, own, redirects, named):
-            yield from _probe(view, item, bypass)
+        own = item.shape.origin
+        others = [other for other in redirectors.get(own, []) if other != item][:MAX_REDIRECTS]
+        for bypass in bypasses(item.parameter, own, len(others), named):
+            yield from _probe(view, item, bypass, others)
 
 
 def _confirm(view: ScanView) -> Iterator[Probe]:
@@ -165,15 +168,11 @@ def _confirm(view: ScanView) -> Iterator[Probe]:
     alone = {(p.asset, p.location) for p in _payloads(view) if p.technique == Technique.HEADER_ALONE}
     origins = {str(origin): origin for origin in _origins(view)}
     done: set[tuple[str, str]] = set()
+    called = _called(view)
     for payload in _payloads(view):
         place = (payload.asset, payload.location)
         header = header_of(payload.location.rpartition(":")[2])
-        if (
-            payload.technique != Technique.HEADER
-            or place in alone | done
-            or place not in _called(view)
-            or not header
-        ):
+        if payload.technique != Technique.HEADER or place in alone | done or place not in called or not header:
             continue
         done.add(place)
         path = payload.location.partition(" ")[2].rpartition(" ")[0]
@@ -181,49 +180,34 @@ def _confirm(view: ScanView) -> Iterator[Probe]:
             yield from _header_probe(view, origins[payload.asset], path, (header,), Technique.HEADER_ALONE)
 
 
-def _probe(view: ScanView, item: _Input, bypass: Bypass) -> Iterator[Probe]:
+def _probe(view: ScanView, item: _Input, bypass: Bypass, redirectors: Sequence[_Input] = ()) -> Iterator[Probe]:
     asset, location = item.place
     technique = f"{bypass.technique} {bypass.trusted}".strip()
     payload = view.mint(check=CHECK, asset=asset, location=location, technique=technique)
     if payload is None:
         yield Skip(CHECK, asset, "no callback address could be made")
         return
-    request = _request(view, item, bypass, payload)
+    value = value_for(bypass, payload)
+    if bypass.technique is Technique.OPEN_REDIRECT:
+        through = redirectors[int(bypass.trusted)]
+        leading = with_value(through.shape, through.parameter, payload.url)
+        value = leading.url if leading is not None else value
+    request = with_value(item.shape, item.parameter, value)
     if request is not None:
         yield HttpProbe(CHECK, asset, request, tag=payload.token, payload=told(payload, request))
 
 
-def _request(view: ScanView, item: _Input, bypass: Bypass, payload: Payload) -> HttpRequest | None:
-    value = value_for(bypass, payload)
-    if bypass.technique is Technique.OPEN_REDIRECT:
-        redirectors = _redirectors(view, item)
-        number = int(bypass.trusted) if bypass.trusted.isdigit() else 0
-        through = with_value(*redirectors[number], payload.url) if number < len(redirectors) else None
-        if through is None:
-            return None
-        value = through.url
-    return with_value(item.shape, item.parameter, value)
-
-
-def _redirectors(view: ScanView, item: _Input) -> list[tuple[RequestShape, Parameter]]:
-    """Inputs of the same origin that redirect where they are told (found), or look as if they did (not yet tested)."""
-    origin = item.shape.origin
-    found = {
-        f.location
-        for f in view.findings.values()
-        if f.check == "behaviour.open-redirect" and f.asset == str(origin)
-    }
-    usable = [
-        (shape, parameter)
-        for shape in view.shapes
-        for parameter in shape.parameters
-        if shape.origin == origin
-        and shape.method == "GET"
-        and parameter.place is InputPlace.QUERY
-        and (shape, parameter) != (item.shape, item.parameter)
-        and (location_of(shape, parameter) in found if found else redirect_rank(parameter) > 0)
-    ]
-    return usable[:MAX_REDIRECTS]
+def _redirectors(view: ScanView) -> dict[Origin, list[_Input]]:
+    """Inputs that redirect where they are told (found), or look as if they did where none was found."""
+    proven = {(f.asset, f.location) for f in view.findings.values() if f.check == REDIRECT_CHECK}
+    found: dict[Origin, list[_Input]] = {}
+    looks: dict[Origin, list[_Input]] = {}
+    for shape in view.shapes:
+        for parameter in shape.parameters:
+            if shape.method == "GET" and parameter.place is InputPlace.QUERY and redirect_rank(parameter):
+                item = _Input(shape, parameter)
+                (found if item.place in proven else looks).setdefault(shape.origin, []).append(item)
+    return looks | found
 
 
 def _header_paths(view: ScanView) -> list[tuple[Origin, str]]:
@@ -279,8 +263,11 @@ def _unproven(view: ScanView) -> bool:
 def _findings(view: ScanView, exchanges: dict[str, HttpExchange]) -> Iterator[Finding]:
     """One finding per input, with what earlier rounds found out about it (they alone saw their replies)."""
     by_place: dict[tuple[str, str], list[Finding]] = {}
+    by_token: dict[str, list[Interaction]] = {}
+    for hit in view.interactions.values():
+        by_token.setdefault(hit.token, []).append(hit)
     for payload in _payloads(view):
-        hits = view.interactions.values()
+        hits = by_token.get(payload.token, [])
         exchange = exchanges.get(payload.token)
         finding = finding_for(payload, hits, exchange, marker(payload.token) if exchange else "")
         if finding is None:
