@@ -1,0 +1,274 @@
+"""What a reply leads to: the addresses it points at and the requests it shows how to make.
+
+HTML (links, forms, refresh, srcset, data attributes, htmx), JSON with addresses in it, robots.txt (RFC 9309),
+sitemaps, security.txt (RFC 9116), scripts and API descriptions. Nothing is requested here, nothing is run, XML is
+searched and never parsed (so there are no entities to expand). Only addresses that the caller's `within` accepts are
+given back. Everything is bounded, and what was cut is said.
+"""
+
+from __future__ import annotations
+
+import html as entities
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import re2
+
+from secrecon.detect.forms import form_shapes
+from secrecon.detect.html import Document, looks_like_html, read_html
+from secrecon.detect.links import acting_word, query_parameters, resolve
+from secrecon.detect.openapi import operations, parse_description
+from secrecon.detect.scripts import Endpoint, read_script, source_map
+from secrecon.model.asset import InputPlace, Parameter, RequestShape
+from secrecon.model.http import HttpReply, HttpRequest
+from secrecon.model.target import Origin
+
+MAX_BODY = 2_000_000
+MAX_LINKS = 1_000
+MAX_SHAPES = 300
+MAX_LINES = 2_000
+_LINK_ATTRIBUTES = (
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "data",
+    "poster",
+    "background",
+    "longdesc",
+    "manifest",
+    "data-url",
+    "data-href",
+    "data-src",
+    "data-action",
+    "data-api",
+    "data-endpoint",
+    "data-link",
+    "data-target-url",
+    "hx-get",
+)
+_REFRESH = re2.compile(r"(?i)url\s*=\s*['\"]?([^'\"]+)")
+_LOCATION = re2.compile(rb"<loc>\s*(?:<!\[CDATA\[)?\s*([^<>\s\]]+)")
+_URL = re2.compile(r"https?://[^\s<>\"']+")
+_HTML_TYPES = ("", "text/html", "application/xhtml+xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address inside the target: `source` says what pointed at it."""
+
+    origin: Origin
+    target: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one reply holds. `hosts`: names of other hosts it pointed at. `notes`: what was cut, for people."""
+
+    title: str = ""
+    forms: int = 0
+    links: tuple[Target, ...] = ()
+    shapes: tuple[RequestShape, ...] = ()
+    hosts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Collector:
+    """Gathers unique links and shapes up to the bounds."""
+
+    request: HttpRequest
+    within: Callable[[Origin], bool]
+    links: dict[tuple[Origin, str], Target] = field(default_factory=dict)
+    shapes: dict[str, RequestShape] = field(default_factory=dict)
+    hosts: dict[str, None] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def link(self, href: str, source: str, base: str = "") -> tuple[Origin, str] | None:
+        """Take an address in; its place where it is inside the target."""
+        place = resolve(self.request.origin, self.request.target, base) if base else None
+        origin, target = place or (self.request.origin, self.request.target)
+        found = resolve(origin, target, href)
+        if found is None:
+            return None
+        if len(self.hosts) < MAX_LINKS:
+            self.hosts.setdefault(found[0].host)
+        if not self.within(found[0]):
+            return None
+        if len(self.links) >= MAX_LINKS:
+            self.notes.setdefault(f"only the first {MAX_LINKS} links of {self.request.target[:100]} were kept")
+            return found
+        self.links.setdefault(found, Target(found[0], found[1], source))
+        if "?" in found[1] and not acting_word(found[1]):
+            path, _, query = found[1].partition("?")
+            self.shape(RequestShape(found[0], "GET", path, query_parameters(query), source))
+        return found
+
+    def shape(self, shape: RequestShape) -> None:
+        """Take a request in, unless making it would act, or it has nothing to vary."""
+        if (
+            not self.within(shape.origin)
+            or acting_word(shape.path)
+            or (not shape.parameters and shape.method == "GET")
+        ):
+            return
+        if len(self.shapes) >= MAX_SHAPES:
+            self.notes.setdefault(f"only the first {MAX_SHAPES} requests of {self.request.target[:100]} were kept")
+            return
+        self.shapes.setdefault(shape.key, shape)
+
+
+def read_content(request: HttpRequest, reply: HttpReply, within: Callable[[Origin], bool]) -> Content:
+    """The links, forms and requests in a reply. `within` says which origins belong to the target. Never raises."""
+    collector = _Collector(request, within)
+    body = reply.body[:MAX_BODY]
+    if len(reply.body) > MAX_BODY or reply.truncated:
+        collector.notes.setdefault(f"only the first {len(body)} bytes of {request.target[:100]} were read")
+    for header in ("location", "content-location", "refresh"):
+        _header_links(collector, header, reply.header(header) or "")
+    title, forms = "", 0
+    path = request.target.split("?", 1)[0].lower()
+    kind = reply.content_type
+    if looks_like_html(kind, body):
+        title, forms = _html(collector, read_html(body))
+    elif reply.status < 400:
+        _other(collector, path, kind, body)
+    return Content(
+        title, forms, tuple(collector.links.values()), tuple(collector.shapes.values()), tuple(collector.hosts),
+        tuple(collector.notes),
+    )  # fmt: skip
+
+
+def _header_links(collector: _Collector, header: str, value: str) -> None:
+    if header == "refresh":
+        found = _REFRESH.search(value[:MAX_LINES])
+        value = found.group(1) if found is not None else ""
+    if value:
+        collector.link(value, "redirect")
+
+
+def _other(collector: _Collector, path: str, kind: str, body: bytes) -> None:
+    name = path.rsplit("/", 1)[-1]
+    if "javascript" in kind or "ecmascript" in kind or name.endswith((".js", ".mjs")):
+        _script(collector, body, "script")
+    elif name == "robots.txt":
+        _robots(collector, body)
+    elif "xml" in kind or name.endswith(".xml"):
+        for found in _LOCATION.finditer(body):
+            collector.link(entities.unescape(found.group(1)[:4_000].decode("utf-8", "replace")), "sitemap")
+            if len(collector.links) >= MAX_LINKS:
+                break
+    elif name == "security.txt":
+        for line in body[:50_000].decode("utf-8", "replace").splitlines()[:MAX_LINES]:
+            for url in _URL.findall(line[:MAX_LINES]):
+                collector.link(url, "security.txt")
+    elif (document := parse_description(body)) is not None:
+        for shape in operations(document, collector.request.origin, collector.request.target):
+            collector.shape(shape)
+            if shape.method == "GET" and "{" not in shape.path:
+                collector.link(str(shape.origin) + shape.path, "openapi")
+    elif "json" in kind or body[:1] in (b"{", b"["):
+        _json(collector, body)
+
+
+def _html(collector: _Collector, document: Document) -> tuple[str, int]:
+    if document.cut:
+        collector.notes.setdefault(f"{collector.request.target[:100]}: {document.cut}")
+    base = next((tag.get("href") for tag in document.tags if tag.name == "base" and tag.get("href")), "")
+    for tag in document.tags:
+        if tag.closing:
+            continue
+        for name in _LINK_ATTRIBUTES:
+            value = tag.get(name)
+            if value and not (tag.name == "base" or (name == "action" and tag.name == "form")):
+                collector.link(value, "html", base)
+        for part in tag.get("srcset").split(",")[:50]:
+            if part.strip():
+                collector.link(part.split()[0], "html", base)
+        if tag.name == "meta" and tag.get("http-equiv").lower() == "refresh":
+            found = _REFRESH.search(tag.get("content"))
+            if found is not None:
+                collector.link(found.group(1), "html", base)
+        if tag.get("hx-post"):
+            place = resolve(collector.request.origin, collector.request.target, tag.get("hx-post"))
+            if place is not None:
+                collector.shape(RequestShape(place[0], "POST", place[1].split("?")[0], (), "html"))
+        if tag.name == "script" and tag.text:
+            _script(collector, tag.text, "script")
+    shapes = form_shapes(document, collector.request, base)
+    for shape in shapes:
+        collector.shape(shape)
+        if shape.method == "GET":
+            collector.link(shape.url, "form")
+    return document.title, sum(1 for tag in document.tags if tag.name == "form" and not tag.closing)
+
+
+def _script(collector: _Collector, body: bytes, source: str) -> None:
+    facts = read_script(body)
+    if facts.cut:
+        collector.notes.setdefault(f"{collector.request.target[:100]}: {facts.cut}")
+    for endpoint in facts.endpoints:
+        _endpoint(collector, endpoint, source)
+    if facts.source_map:
+        collector.link(facts.source_map, "source-map")
+
+
+def _endpoint(collector: _Collector, endpoint: Endpoint, source: str) -> None:
+    if endpoint.method == "GET":
+        collector.link(endpoint.href, source)
+        return
+    place = resolve(collector.request.origin, collector.request.target, endpoint.href)
+    if place is None:
+        return
+    path, _, query = place[1].partition("?")
+    fields = tuple(Parameter(name, InputPlace.JSON, "text") for name in endpoint.fields)
+    media = "application/json" if fields else ""
+    collector.shape(
+        RequestShape(place[0], endpoint.method, path, (*query_parameters(query), *fields), source, media)
+    )
+
+
+def _robots(collector: _Collector, body: bytes) -> None:
+    lines = body[:500_000].decode("utf-8", "replace").splitlines()
+    if len(lines) > MAX_LINES:
+        collector.notes.setdefault(f"only the first {MAX_LINES} lines of robots.txt were read")
+    for line in lines[:MAX_LINES]:
+        name, _, value = line.split("#", 1)[0].partition(":")
+        value = value.strip()
+        if name.strip().lower() in ("disallow", "allow") and value.startswith("/"):
+            collector.link(value.split("*", 1)[0].rstrip("$"), "robots")
+        elif name.strip().lower() == "sitemap" and value:
+            collector.link(value, "robots")
+
+
+def _json(collector: _Collector, body: bytes) -> None:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for text in _strings(value):
+        if text.startswith(("/", "http://", "https://")) and " " not in text and len(text) > 1:
+            collector.link(text, "json")
+
+
+def _strings(value: object) -> Iterable[str]:
+    """Every text in a JSON value, without recursion, at most 20,000 nodes."""
+    waiting = [value]
+    for _ in range(20_000):
+        if not waiting:
+            return
+        node = waiting.pop()
+        if isinstance(node, str):
+            yield node[:4_100]
+        elif isinstance(node, dict):
+            waiting += list(node.values())[:20_000]
+        elif isinstance(node, list):
+            waiting += node[:20_000]
+
+
+def script_source_map(reply: HttpReply) -> str:
+    """The address of a script's source map as its comment or header says, "" for none."""
+    header = reply.header("sourcemap") or reply.header("x-sourcemap") or ""
+    return header[:500] or source_map(reply.body)

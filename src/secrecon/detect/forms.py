@@ -1,0 +1,111 @@
+"""HTML forms to the requests that a browser would send for them (WHATWG HTML 4.10.21), without pressing a button.
+
+Fields keep their default values. Files and buttons are left out, disabled fields too; of radio buttons the checked
+one, or the first. A form that would act (delete, log out, ...) is left to the caller to drop. Nothing is sent here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from secrecon.detect.html import Document, Tag, unescape
+from secrecon.detect.links import query_parameters, resolve
+from secrecon.model.asset import InputPlace, Parameter, RequestShape
+from secrecon.model.http import HttpRequest
+
+MAX_FORMS = 100
+MAX_FIELDS = 60
+URLENCODED = "application/x-www-form-urlencoded"
+_NO_FIELDS = frozenset({"submit", "button", "image", "reset", "file"})
+_ENCODINGS = (URLENCODED, "multipart/form-data", "text/plain")
+
+
+@dataclass(slots=True)
+class _Form:
+    tag: Tag
+    fields: dict[str, str] = field(default_factory=dict)
+    chosen: set[str] = field(default_factory=set)
+    select: str = ""
+
+    def add(self, name: str, value: str) -> None:
+        if name and (name in self.fields or len(self.fields) < MAX_FIELDS):
+            self.fields.setdefault(name[:200], value[:1_000])
+
+
+def form_shapes(document: Document, request: HttpRequest, base: str = "") -> tuple[RequestShape, ...]:
+    """One request for every form of the page, in order. `base`: the page's `<base href>`, "" for none."""
+    place = resolve(request.origin, request.target, base) if base else None
+    origin, target = place or (request.origin, request.target)
+    found: list[RequestShape] = []
+    for form in _forms(document):
+        method = (form.tag.get("method").strip() or "get").upper()
+        if method not in ("GET", "POST"):
+            continue
+        action = form.tag.get("action").strip()
+        where = resolve(origin, target, action) if action else (request.origin, request.target)
+        if where is None:
+            continue
+        path, _, query = where[1].partition("?")
+        if method == "GET":
+            parameters = tuple(Parameter(n, InputPlace.QUERY, v) for n, v in form.fields.items())
+            found.append(RequestShape(where[0], "GET", path, parameters, "form"))
+            continue
+        encoding = form.tag.get("enctype").strip().lower()
+        fields = tuple(Parameter(n, InputPlace.FORM, v) for n, v in form.fields.items())
+        found.append(
+            RequestShape(
+                where[0],
+                "POST",
+                path,
+                (*query_parameters(query), *fields),
+                "form",
+                encoding if encoding in _ENCODINGS else URLENCODED,
+            )
+        )
+    return tuple(found)
+
+
+def _forms(document: Document) -> list[_Form]:
+    forms: list[_Form] = []
+    by_id: dict[str, _Form] = {}
+    current: _Form | None = None
+    for tag in document.tags:
+        if tag.name == "form":
+            if tag.closing:
+                current = None
+            elif len(forms) < MAX_FORMS:
+                current = _Form(tag)
+                forms.append(current)
+                if tag.get("id"):
+                    by_id.setdefault(tag.get("id"), current)
+            continue
+        owner = by_id.get(tag.get("form"), current) if tag.get("form") else current
+        if owner is not None:
+            _field(owner, tag)
+    return forms
+
+
+def _field(form: _Form, tag: Tag) -> None:
+    if tag.name == "select":
+        form.select = "" if tag.closing or "disabled" in tag.attributes else tag.get("name")
+        form.add(form.select, "")
+        return
+    if tag.closing or "disabled" in tag.attributes:
+        return
+    if tag.name == "option" and form.select:
+        if form.select not in form.chosen and (not form.fields.get(form.select) or "selected" in tag.attributes):
+            form.fields[form.select] = tag.get("value")[:1_000]
+            if "selected" in tag.attributes:
+                form.chosen.add(form.select)
+    elif tag.name == "textarea":
+        form.add(tag.get("name"), unescape(tag.text))
+    elif tag.name == "input":
+        kind = tag.get("type").strip().lower() or "text"
+        if kind in ("radio", "checkbox"):
+            name, value = tag.get("name")[:200], tag.get("value") or "on"
+            form.add(name, value)
+            if "checked" in tag.attributes and name in form.fields and name not in form.chosen:
+                form.fields[name] = value[:1_000]
+                form.chosen.add(name)
+        elif kind not in _NO_FIELDS:
+            form.add(tag.get("name"), tag.get("value"))

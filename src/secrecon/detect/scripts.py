@@ -1,0 +1,140 @@
+"""What a script asks its server for, read without running it: string literals that are paths, calls of fetch, axios,
+XMLHttpRequest and jQuery with their methods and JSON keys, and the address of its source map.
+
+Everything is found by RE2 over at most MAX_BODY bytes read as Latin-1, in time linear in the bytes, so a fifty
+megabyte line costs what two do. A template literal's `${...}` becomes the value 1. Guesses, all of them: a link from
+here is worth asking for, no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import re2
+
+MAX_BODY = 2_000_000
+MAX_ENDPOINTS = 300
+MAX_LENGTH = 500
+_NEAR = 600
+_METHODS = ("GET", "POST", "PUT", "PATCH")
+
+
+def _compile(pattern: str) -> re2._Regexp:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    return re2.compile(pattern.encode("ascii"), options)
+
+
+_PATH = _compile(r"""["'`]((?:https?:)?/[^"'`\s<>\\]*)["'`]""")
+_CALL = _compile(
+    r"""(?:\bfetch\s*\(|\baxios(?:\.(get|post|put|patch|request))?\s*\(|\$\.(get|post|getJSON)\s*\(|"""
+    r"""\.open\s*\(\s*["']([A-Za-z]+)["']\s*,|\$?http\.(get|post|put|patch)\s*\()\s*["'`]([^"'`\s<>\\]+)["'`]"""
+)
+_URL_KEY = _compile(r"""\b(?:url|endpoint|baseURL|action)\s*:\s*["'`]([^"'`\s<>\\]+)["'`]""")
+_METHOD_KEY = _compile(r"""\b(?:method|type)\s*:\s*["']([A-Za-z]+)["']""")
+_STRINGIFY = _compile(r"JSON\.stringify\s*\(\s*\{([^{}()]*)\}")
+_KEY = _compile(r"""(?:^|,)\s*["']?([A-Za-z_$][A-Za-z0-9_$]*)["']?\s*(?::|,|$)""")
+_HOLE = _compile(r"\$\{[^{}]*\}")
+_SOURCE_MAP = _compile(r"(?://|/\*)[#@]\s*sourceMappingURL=([^\s'\"*]+)")
+_NOT_A_PATH = _compile(r"[(){}|^*;,\[\]$]|^//?$|^/[/*]")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`href`: the address as written, holes filled. `fields`: top-level keys of a JSON body seen beside the call."""
+
+    href: str
+    method: str = "GET"
+    fields: tuple[str, ...] = ()
+    called: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFacts:
+    """`source_map`: what the last sourceMappingURL comment says, "" for none or an inline one. `cut`: what was left
+    out."""
+
+    endpoints: tuple[Endpoint, ...]
+    source_map: str = ""
+    cut: str = ""
+
+
+def read_script(body: bytes) -> ScriptFacts:
+    """The endpoints and the source map of a script, within the bounds."""
+    text = body[:MAX_BODY]
+    found: dict[tuple[str, str], Endpoint] = {}
+    cut = f"only the first {MAX_BODY} bytes of a script were read" if len(body) > MAX_BODY else ""
+    for endpoint in _endpoints(text):
+        if len(found) >= MAX_ENDPOINTS:
+            cut = f"only the first {MAX_ENDPOINTS} endpoints of a script were kept"
+            break
+        found.setdefault((endpoint.method, endpoint.href), endpoint)
+    return ScriptFacts(tuple(found.values()), source_map(body), cut)
+
+
+def source_map(body: bytes) -> str:
+    """The address in the sourceMappingURL comment at the end of a script, "" for none or a data: URL."""
+    last = ""
+    for found in _SOURCE_MAP.finditer(body[-20_000:]):
+        last = found.group(1)[:MAX_LENGTH].decode("latin-1")
+    return "" if last.startswith("data:") else last
+
+
+def _endpoints(text: bytes) -> list[Endpoint]:
+    found: list[Endpoint] = []
+    for call in _CALL.finditer(text):
+        href = _clean(call.group(5))
+        if not href:
+            continue
+        named = next((word for word in call.groups()[:4] if word), b"").decode("latin-1").upper()
+        near = text[call.end() : call.end() + _NEAR]
+        next_call = _CALL.search(near)
+        near = near[: next_call.start()] if next_call is not None else near
+        method = _method(named, near)
+        if method:
+            found.append(Endpoint(href, method, _fields(near) if method != "GET" else (), called=True))
+        if len(found) > MAX_ENDPOINTS:
+            return found
+    known = {endpoint.href for endpoint in found}
+    for pattern in (_PATH, _URL_KEY):
+        for literal in pattern.finditer(text):
+            href = _clean(literal.group(1))
+            if href and href not in known:
+                known.add(href)
+                found.append(Endpoint(href))
+            if len(found) > MAX_ENDPOINTS:
+                return found
+    return found
+
+
+def _method(named: str, near: bytes) -> str:
+    """The method of a call; "" for one that is never asked for (DELETE and what we do not know)."""
+    if named in ("GETJSON", "GET"):
+        return "GET"
+    if named and named != "REQUEST":
+        return named if named in _METHODS else ""
+    found = _METHOD_KEY.search(near)
+    if found is None:
+        return "GET"
+    method: str = found.group(1).decode("latin-1").upper()
+    return method if method in _METHODS else ""
+
+
+def _fields(near: bytes) -> tuple[str, ...]:
+    body = _STRINGIFY.search(near)
+    if body is None:
+        return ()
+    names = [found.group(1).decode("latin-1") for found in _KEY.finditer(body.group(1)[:_NEAR])]
+    return tuple(dict.fromkeys(names))[:30]
+
+
+def _clean(raw: bytes) -> str:
+    """A literal as an address, "" where it is none."""
+    if len(raw) > MAX_LENGTH:
+        return ""
+    filled = _HOLE.sub(b"1", raw)
+    if _NOT_A_PATH.search(filled) is not None:
+        return ""
+    text: str = filled.decode("latin-1")
+    return text if any(char.isalnum() for char in text) and text.isascii() else ""

@@ -1,0 +1,147 @@
+"""What replies lead to: pages, forms, robots, sitemaps, JSON, scripts, descriptions."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secrecon.detect.content import MAX_LINKS, Content, read_content
+from secrecon.model.asset import InputPlace
+from secrecon.model.http import Headers, HttpReply, HttpRequest
+from secrecon.model.target import Origin
+
+SHOP = Origin("http", "shop.acme.test", 8080)
+
+
+def read(
+    body: bytes, kind: str = "text/html", target: str = "/a/b", headers: Headers = (), status: int = 200
+) -> Content:
+    reply = HttpReply(
+        status, "OK", (("Content-Type", kind), *headers), body, b"", body, b"", False, (), 0.1, "127.0.0.1"
+    )
+    return read_content(HttpRequest(SHOP, target=target), reply, lambda origin: origin == SHOP)
+
+
+def targets(content: Content) -> list[str]:
+    return [link.target for link in content.links]
+
+
+def test_every_kind_of_link() -> None:
+    content = read(
+        b"<base href=/base/><title>Shop</title><a href=one>1</a><img srcset='/i1.png 1x, /i2.png 2x'>"
+        b"<meta http-equiv=refresh content='3; URL=/refresh'><iframe src='/frame'></iframe>"
+        b"<div data-url='/data' hx-get=/hx></div><button formaction='/fa'></button>"
+        b"<a href='http://other.test/x'>o</a><a href='//www.acme.test/'>w</a><!-- <a href=/hidden> -->"
+        b"<script>fetch('/api/x')</script>"
+    )
+    assert content.title == "Shop"
+    assert targets(content) == [
+        "/base/one",
+        "/i1.png",
+        "/i2.png",
+        "/refresh",
+        "/frame",
+        "/data",
+        "/hx",
+        "/fa",
+        "/api/x",
+    ]
+    assert "other.test" in content.hosts
+    assert "www.acme.test" in content.hosts
+
+
+def test_links_with_parameters_are_requests_unless_they_act() -> None:
+    content = read(b"<a href='/s?q=a%20b&amp;p=2'>s</a><a href='/logout?token=1'>out</a>")
+    assert [(s.method, s.path) for s in content.shapes] == [("GET", "/s")]
+    assert [(p.name, p.value) for p in content.shapes[0].parameters] == [("q", "a b"), ("p", "2")]
+    assert "/logout?token=1" in targets(content)
+
+
+def test_forms() -> None:
+    content = read(
+        b"<form action=/search><input name=q value=x><input type=submit name=go></form>"
+        b"<form method=post action='/c?k=1'><input type=hidden name=csrf value=t><textarea name=m>hi</textarea>"
+        b"<select name=s><option value=1><option value=2 selected></select><input type=radio name=r value=a>"
+        b"<input type=radio name=r value=b checked><input type=checkbox name=c><input type=file name=f>"
+        b"<input name=off disabled></form>"
+        b"<form method=post action='/account/delete'><input name=id value=7></form>"
+        b"<form method=post id=far action=/far enctype=multipart/form-data></form><input name=late form=far value=v>"
+    )
+    assert content.forms == 4
+    found = {shape.path: shape for shape in content.shapes}
+    assert set(found) == {"/search", "/c", "/far"}
+    assert [(p.name, p.place, p.value) for p in found["/search"].parameters] == [("q", InputPlace.QUERY, "x")]
+    assert [(p.name, p.value) for p in found["/c"].parameters] == [
+        ("k", "1"),
+        ("csrf", "t"),
+        ("m", "hi"),
+        ("s", "2"),
+        ("r", "b"),
+        ("c", "on"),
+    ]
+    assert found["/c"].content_type == "application/x-www-form-urlencoded"
+    assert found["/far"].content_type == "multipart/form-data"
+    assert [p.name for p in found["/far"].parameters] == ["late"]
+
+
+def test_robots_sitemap_and_security_txt() -> None:
+    robots = read(
+        b"User-agent: *\nDisallow: /internal/ # no\nDisallow: /a/*.pdf$\nAllow: \nSitemap: /sitemap.xml\n",
+        "text/plain",
+        "/robots.txt",
+    )
+    assert targets(robots) == ["/internal/", "/a/", "/sitemap.xml"]
+    sitemap = read(
+        b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><urlset><url>"
+        b"<loc> http://shop.acme.test:8080/p?a=1&amp;b=2 </loc></url><url><loc><![CDATA[http://shop.acme.test:8080/c]]>"
+        b"</loc></url><url><loc>http://other.test/</loc></url><url><loc>&e;</loc></url></urlset>",
+        "application/xml",
+        "/sitemap.xml",
+    )
+    assert targets(sitemap)[:2] == ["/p?a=1&b=2", "/c"]
+    security = read(
+        b"Contact: mailto:s@acme.test\nPolicy: http://shop.acme.test:8080/policy\n", "text/plain",
+        "/.well-known/security.txt",
+    )  # fmt: skip
+    assert targets(security) == ["/policy"]
+
+
+def test_json_and_descriptions() -> None:
+    body = b'{"next": "/api?page=2", "n": ["/x", "no path", "http://shop.acme.test:8080/y"]}'
+    assert sorted(targets(read(body, "application/json"))) == ["/api?page=2", "/x", "/y"]
+    document = {"openapi": "3.0.0", "paths": {"/u": {"get": {}}, "/u/{id}": {"get": {}}, "/d": {"post": {}}}}
+    content = read(json.dumps(document).encode(), "application/json", "/openapi.json")
+    assert targets(content) == ["/u"]
+    assert [(s.method, s.path) for s in content.shapes] == [("POST", "/d")]
+
+
+def test_scripts_and_redirects() -> None:
+    script = b"fetch('/api', {method:'POST', body: JSON.stringify({url: x})})\n//# sourceMappingURL=a.js.map"
+    content = read(script, "text/javascript", "/static/a.js")
+    assert targets(content) == ["/static/a.js.map"]
+    assert [(p.name, p.place) for p in content.shapes[0].parameters] == [("url", InputPlace.JSON)]
+    assert targets(read(b"", "", headers=(("Location", "/new"),), status=302)) == ["/new"]
+
+
+def test_a_page_of_a_million_links_is_cut_and_says_so() -> None:
+    before = time.perf_counter()
+    content = read(b"".join(b"<a href=/p%d>" % i for i in range(1_000_000)))
+    assert time.perf_counter() - before < 10
+    assert len(content.links) == MAX_LINKS
+    assert content.notes
+
+
+def test_error_pages_in_plain_text_lead_nowhere() -> None:
+    assert read(b'{"next": "/x"}', "application/json", status=404).links == ()
+
+
+KINDS = st.sampled_from(["text/html", "", "application/json", "text/javascript", "application/xml", "text/plain"])
+NAMES = st.sampled_from(["/", "/robots.txt", "/sitemap.xml", "/a.js", "/openapi.json", "/.well-known/security.txt"])
+
+
+@given(st.binary(max_size=400), KINDS, NAMES, st.text(max_size=50))
+def test_never_raises(body: bytes, kind: str, name: str, location: str) -> None:
+    read(body, kind, name, (("Location", location), ("Refresh", location)))
