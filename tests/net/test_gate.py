@@ -136,6 +136,9 @@ async def test_an_extra_origin_opens_that_address_and_port_only(dns_server: Fake
     also = Origin("http", "127.0.0.1", 8000)
     gate = ScopeGate(parse_target("https://acme.test"), (), dns_server.resolver(), (also,))
     assert await gate.admit(also) == ("127.0.0.1",)
+    with pytest.raises(ScopeRefused) as caught:
+        await gate.admit_redirect(also)
+    assert caught.value.rule == "own-listener"
     for other in (
         Origin("http", "127.0.0.1", 8001),
         Origin("https", "127.0.0.1", 8000),

@@ -111,7 +111,7 @@ async def test_https_requests_carry_what_the_handshake_showed(
     handshakes: list[str | None] = []
     server = context()
 
-    def named(sock: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+    def named(sock: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLSocket) -> None:
         handshakes.append(name)
 
     server.set_servername_callback(named)

@@ -175,6 +175,13 @@ class ScopeGate:
         self._check_host(host, port)
         return await self._pin(host)
 
+    async def admit_redirect(self, origin: Origin) -> tuple[str, ...]:
+        """As `admit`, for an origin that a reply points to. Our own listener is not admitted then: a target that sends
+        us there would make us call ourselves, which looks like a callback and proves nothing."""
+        if origin in self._also and not self.target.covers_origin(origin):
+            raise ScopeRefused(f"scope rule own-listener refuses a redirect to {origin}", "own-listener")
+        return await self.admit(origin)
+
     async def admit_server(self, zone: str, server: str) -> tuple[str, ...]:
         """The addresses of a name server of `zone`, which must belong to the target; the server itself may be run by
         somebody else, as most are, but must not be at a refused address."""

@@ -170,7 +170,7 @@ class Network:
 
     async def _may_follow(self, request: HttpRequest) -> bool:
         try:
-            await self._gate.admit(request.origin)
+            await self._gate.admit_redirect(request.origin)
         except ScopeRefused as error:
             self._refuse(request, error.rule, str(error))
         except (Unresolvable, TargetTimeout) as error:
