@@ -8,6 +8,7 @@ from secrecon.lab.description import LabDescription
 from secrecon.lab.truth import Score, Seen, Truth, load_truth, read_truth_file, score
 from secrecon.model.finding import EvidenceLevel
 
+DNS = ("127.77.1.2", 5353)
 NAMES = (
     "dev", "fetch", "fetch-safe", "apache", "apache-fixed", "apache-backport", "nginx-backport", "plain", "plain-safe",
     "go", "tls-good", "tls-expired", "tls-self-signed", "headers",
@@ -19,7 +20,7 @@ def lab() -> LabDescription:
     addresses = {f"{label}.acme.test": f"127.77.1.{10 + n}" for n, label in enumerate(NAMES)}
     tls = tuple(f"{label}.acme.test" for label in NAMES if label.startswith("tls-"))
     return LabDescription(
-        "acme.test", 8080, 8443, ("127.77.1.2", 5353), "127.77.1.0/24", 9, "/lab/ca.pem", "cb.test", addresses, tls
+        "acme.test", 8080, 8443, DNS, (DNS,), "127.77.1.0/24", 9, "/lab/ca.pem", "cb.test", addresses, tls
     )
 
 

@@ -271,9 +271,10 @@ async def _version(case: Case) -> bool:
 
 
 async def _transfer(case: Case) -> bool:
-    server = case.lab.description.dns[0].rsplit(".", 1)[0] + ".3"
+    number = 1 if case.location.startswith("ns2.") else 0
+    server, port = case.lab.description.name_servers[number]
     query = dns.message.make_query("acme.test", "AXFR")
-    reply = await dns.asyncquery.tcp(query, server, 5, case.lab.description.dns[1], one_rr_per_rrset=True)
+    reply = await dns.asyncquery.tcp(query, server, 5, port, one_rr_per_rrset=True)
     return reply.rcode() == dns.rcode.NOERROR and len(reply.answer) > 10
 
 

@@ -15,7 +15,8 @@ from secrecon.model.target import Origin
 class LabDescription:
     """A running lab. `addresses`: host name to loopback address. `tls_names`: the hosts that speak https.
 
-    `dns`: the name server that a scan of the lab uses. `allow`: the block of addresses to put on the allow-list.
+    `dns`: the name server that a scan of the lab uses. `name_servers`: it and its generous sibling, `ns1` and `ns2`: a
+    scan that is given both asks each on its own port for the zone. `allow`: the block of addresses to put on the allow-list.
     `control_port`: on 127.0.0.1, see `control`. `ca_file`: the certificate of the lab's own authority.
     """
 
@@ -23,6 +24,7 @@ class LabDescription:
     http_port: int
     tls_port: int
     dns: tuple[str, int]
+    name_servers: tuple[tuple[str, int], ...]
     allow: str
     control_port: int
     ca_file: str

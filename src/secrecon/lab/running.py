@@ -129,6 +129,7 @@ async def _start(
         http_port=world.http_port,
         tls_port=world.tls_port,
         dns=(strict_at, dns_port),
+        name_servers=((strict_at, dns_port), (generous_at, dns_port)),
         allow=block.cidr,
         control_port=control_port,
         ca_file=str(authority.ca_file),
