@@ -15,6 +15,8 @@ from secrecon.jobs import system
 from secrecon.model.errors import InternalError
 from secrecon.store.database import Database, Transaction
 
+PRIORITY = 100
+
 
 class JobStatus(StrEnum):
     """WAITING in the queue, RUNNING on a worker (or on one that died and will be continued), or over."""
@@ -62,7 +64,7 @@ class ScanQueue:
             await asyncio.to_thread(self._client.destroy)
             self._client = None
 
-    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, priority: int = 0) -> None:
+    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, priority: int = PRIORITY) -> None:
         """Queue a scan in the caller's transaction: it is there once that commits, and never if it does not.
 
         A lower `priority` runs earlier among the scans of one account; accounts take turns.
@@ -102,6 +104,19 @@ class ScanQueue:
     async def resume(self, scan_id: str) -> None:
         """Queue a scan again that no worker is running although its job says so."""
         await self._opened().resume_workflow_async(scan_id, queue_name=system.QUEUE)
+
+    async def configure(self, scans_at_once: int, per_account: int, poll: float) -> None:
+        """Say how many scans a worker and an account may have under way, and how often workers look, in seconds.
+
+        The last worker to start decides for all.
+        """
+        await self._opened().register_queue_async(
+            system.QUEUE,
+            worker_concurrency=scans_at_once,
+            partition_concurrency=per_account,
+            polling_interval_sec=poll,
+            on_conflict="always_update",
+        )
 
     def _opened(self) -> DBOSClient:
         if self._client is None:

@@ -62,6 +62,7 @@ class Runner:
         """Begin to take scans; unfinished ones of this executor go on. The queue is open. Raises OperatorError."""
         self._seat.take(asyncio.get_running_loop())
         try:
+            await self._queue.configure(self._config.scans_at_once, self._config.per_account, self._config.poll)
             await asyncio.to_thread(self._launch)
         except BaseException:
             await asyncio.to_thread(DBOS.destroy)
@@ -128,13 +129,6 @@ class Runner:
             DBOS(config=config)
             DBOS.listen_queues([system.QUEUE])
             DBOS.launch()
-            DBOS.register_queue(
-                system.QUEUE,
-                worker_concurrency=self._config.scans_at_once,
-                partition_concurrency=self._config.per_account,
-                polling_interval_sec=self._config.poll,
-                on_conflict="always_update",
-            )
         except SecReconError:
             raise
         except Exception as error:
