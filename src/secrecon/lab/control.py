@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from secrecon.lab.description import LabDescription
+from secrecon.lab.site import read_body
 from secrecon.lab.world import World
 from secrecon.model.errors import BadInput
 
@@ -59,7 +60,7 @@ class ControlApp:
 
     async def _set_callback_dns(self, request: Request) -> Response:
         try:
-            wanted = json.loads((await request.body())[:MAX_BODY])
+            wanted = json.loads(await read_body(request, MAX_BODY))
             if not isinstance(wanted, dict):
                 raise BadInput("the body is not an object")
             self._world.names.callback_dns = parse_callback_dns(wanted.get("host"), wanted.get("port"))

@@ -14,9 +14,13 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from secrecon.model.errors import BadInput
+
 Handler = Callable[[Request], Response | Awaitable[Response]]
 Routes = Mapping[tuple[str, str], Handler]
 RawServer = Callable[[StreamReader, StreamWriter], Awaitable[None]]
+
+MAX_BODY = 65_536
 
 GOOD_HEADERS: Mapping[str, str] = {
     "content-security-policy": (
@@ -72,6 +76,16 @@ def page(title: str, body: str, status: int = 200, head: str = "") -> HTMLRespon
         f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n",
         status_code=status,
     )
+
+
+async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
+    """The request's body. Raises BadInput as soon as it is longer than `limit`."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise BadInput(f"the body is longer than {limit} bytes")
+    return body
 
 
 def not_found(request: Request) -> Response:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 from html import escape
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from secrecon.lab.hosts.ssrf import example, fetched_page, refused, trusted
-from secrecon.lab.site import Handler, Site, page, raw
+from secrecon.lab.site import Handler, Site, page, raw, read_body
 from secrecon.lab.world import World
 from secrecon.model.errors import BadInput, TargetError
-
-MAX_BODY = 65_536
 
 
 def sites(world: World) -> list[Site]:
@@ -67,8 +66,8 @@ def _json(world: World, label: str, careless: bool) -> Site:
 
     async def start_import(request: Request) -> Response:
         try:
-            document = json.loads((await request.body())[:MAX_BODY] or b"null")
-        except ValueError:
+            document = json.loads(await read_body(request) or b"null")
+        except (ValueError, BadInput):
             return JSONResponse({"error": "the body is not JSON"}, 400)
         source = document.get("source") if isinstance(document, dict) else None
         url = source.get("url") if isinstance(source, dict) else None
@@ -126,9 +125,12 @@ def _form(world: World, label: str, careless: bool) -> Site:
         )
 
     async def save(request: Request) -> Response:
-        async with request.form(max_fields=20, max_files=0) as form:
-            url = form.get("image_url")
-        if not isinstance(url, str) or not url:
+        try:
+            fields = dict(parse_qsl((await read_body(request)).decode("utf-8", "replace"), max_num_fields=20))
+        except (ValueError, BadInput):
+            return PlainTextResponse("the form cannot be read\n", 400)
+        url = fields.get("image_url", "")
+        if not url:
             return PlainTextResponse("image_url is missing\n", 400)
         if not careless and not trusted(world, url):
             return refused()
