@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Technology
+from secrecon.model.asset import Asset, AssetType, Fact, Link, Page, RequestShape, Resolution, Service, Technology
 from secrecon.model.codec import as_json, dump, fact_kind, load, load_fact
 from secrecon.model.errors import BadInput
 from secrecon.model.finding import Finding
@@ -43,6 +43,13 @@ def test_every_other_noun_survives_storage(kind: type[object]) -> None:
 def test_damaged_text_is_refused(stored: str) -> None:
     with pytest.raises(BadInput, match="Asset"):
         load(Asset, stored)
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    broken = Asset(AssetType.SENSITIVE_PATH, "a\ud83db", "dns\udc80")
+    mended = Asset(AssetType.SENSITIVE_PATH, "a?b", "dns?")
+    assert load(Asset, dump(broken)) == mended
+    assert as_json(broken) == as_json(mended)
 
 
 def test_an_unknown_kind_of_fact_is_refused() -> None:

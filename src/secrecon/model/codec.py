@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Technology
 from secrecon.model.errors import BadInput
@@ -35,8 +37,11 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def dump(noun: object) -> str:
-    """`noun` (a model dataclass) as compact JSON text."""
-    return _adapter(type(noun)).dump_json(noun).decode("utf-8")
+    """`noun` (a model dataclass) as compact JSON text. Half a surrogate pair, which no UTF-8 holds, becomes "?"."""
+    try:
+        return _adapter(type(noun)).dump_json(noun).decode("utf-8")
+    except PydanticSerializationError:
+        return json.dumps(as_json(noun), ensure_ascii=False, separators=(",", ":"))
 
 
 def load(kind: type[T], text: str | bytes) -> T:
@@ -48,9 +53,17 @@ def load(kind: type[T], text: str | bytes) -> T:
 
 
 def as_json(noun: object) -> JsonValue:
-    """`noun` as JSON-safe Python values, for events and answers."""
+    """`noun` as JSON-safe Python values, for events and answers; half a surrogate pair becomes "?"."""
     value: JsonValue = _adapter(type(noun)).dump_python(noun, mode="json")
-    return value
+    return _whole(value)
+
+
+def _whole(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {str(_whole(key)): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def fact_kind(fact: Fact) -> str:
