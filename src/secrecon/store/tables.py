@@ -26,7 +26,7 @@ _DIGEST = sa.String(64)
 
 
 class SafeText(sa.types.TypeDecorator[str]):
-    """Text with what no database can hold (NUL, lone surrogates) replaced by U+FFFD on the way in."""
+    """Text with what no database can hold replaced on the way in: NUL by U+FFFD, half a surrogate pair by "?"."""
 
     impl = sa.Text
     cache_ok = True
