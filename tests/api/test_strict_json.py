@@ -12,7 +12,7 @@ from secrecon.api.shapes import ScanBody
 from secrecon.api.strict_json import MAX_DEPTH, read_model, read_object
 from secrecon.model.errors import BadInput
 
-TEXT = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
+TEXT = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**15), 10**15) | st.text(TEXT),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(TEXT), inner),

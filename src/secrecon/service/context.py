@@ -33,6 +33,10 @@ class ScanQueue(Protocol):
         """Put the scan in the queue, in the transaction that accepts it: both happen or neither."""
         ...
 
+    async def withdraw(self, scan_id: str) -> bool:
+        """Take a scan that still waits out of the queue; False where it does not wait any more."""
+        ...
+
 
 class ScanEngine(Protocol):
     """The engine as the service needs it."""

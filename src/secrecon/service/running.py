@@ -77,6 +77,11 @@ class ScanRunner:
                 await give_back_credit(tx, ctx.clock, scan_id)
         await self._ended(scan_id)
 
+    async def unfinished(self) -> tuple[str, ...]:
+        """The scans that were accepted and have not ended, oldest first."""
+        async with self._ctx.db.reading() as tx:
+            return await scans.unfinished(tx)
+
     async def _scan(self, scan_id: str) -> StoredScan:
         async with self._ctx.db.reading() as tx:
             scan = await scans.by_scan_id(tx, scan_id)

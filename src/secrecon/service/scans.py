@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from secrecon.accounts import audit
 from secrecon.accounts.audit import Action
@@ -25,6 +26,7 @@ from secrecon.service.answers import AcceptedScan, ScanRequest, ScanSummary, Sta
 from secrecon.service.context import Context
 from secrecon.service.listing import DEFAULT_LIMIT, Listing, check_limit, cut, read_cursor
 from secrecon.service.people import require_api
+from secrecon.service.running import ScanRunner
 from secrecon.store import events, idempotency, scans
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.scans import Counts, StoredScan
@@ -81,7 +83,7 @@ async def _earlier(ctx: Context, caller: Caller, key: str, body: str) -> Accepte
 def _replay(kept: idempotency.KeptAnswer, body: str) -> AcceptedScan:
     if kept.body_digest != body:
         raise Conflict("This Idempotency-Key was used with another body in the last 24 hours. Use a new key.")
-    return load(AcceptedScan, kept.answer)
+    return replace(load(AcceptedScan, kept.answer), replayed=True)
 
 
 def _body_digest(request: ScanRequest) -> str:
@@ -166,6 +168,8 @@ async def cancel_scan(ctx: Context, caller: Caller, scan_id: str) -> StatusView:
             raise NotFound(NO_SCAN)
         if await scans.request_cancel(tx, scan_id, ctx.clock.now()):
             await audit.record(tx, ctx.clock, caller, Action.SCAN_CANCELLED, scan_id)
+    if not scan.status.is_final and await ctx.queue.withdraw(scan_id):
+        await ScanRunner(ctx).finish(scan_id)  # no worker will come for it
     ctx.bell.ring(scan_id)
     return await read_status(ctx, scan_id)
 

@@ -1,0 +1,63 @@
+"""What a worker process runs: the queue's runner over the scan's use cases, and the regular tidying up.
+
+Composes, decides nothing. The listener outlives the rounds under way, because they wait for its callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from secrecon.jobs.queue import ScanQueue
+from secrecon.jobs.runner import Runner, RunnerConfig
+from secrecon.model.errors import SecReconError
+from secrecon.service.context import Context
+from secrecon.service.housekeeping import tidy
+from secrecon.service.running import ScanRunner
+from secrecon.worker.ear import Ear
+
+TIDY_EVERY = 900.0
+STOP_SECONDS = 20.0
+log = structlog.get_logger("secrecon.worker")
+
+
+class Worker:
+    """Runs queued scans in this process. `ear`: the listener, already started, or None where there is none."""
+
+    def __init__(self, ctx: Context, queue: ScanQueue, config: RunnerConfig, ear: Ear | None = None) -> None:
+        self._ctx = ctx
+        self._ear = ear
+        self._runner = Runner(ctx.db, queue, ScanRunner(ctx), ctx.clock, config)
+        self._tidying: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The scans under way."""
+        return self._runner.running
+
+    async def start(self) -> None:
+        """Begin to take scans. Raises OperatorError where the queue cannot be used."""
+        await self._runner.start()
+        self._tidying = asyncio.create_task(self._tidy())
+        log.info("worker started")
+
+    async def stop(self, timeout: float = STOP_SECONDS) -> None:
+        """Take no more scans, let the rounds under way end for up to `timeout` seconds, then close the listener."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._tidying
+        await self._runner.stop(timeout)
+        if self._ear is not None:
+            await self._ear.stop()
+        log.info("worker stopped")
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                await tidy(self._ctx)
+            except SecReconError as error:
+                log.warning("tidying up failed; it is tried again later", error=str(error))
+            await self._ctx.clock.sleep(TIDY_EVERY)
