@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secrecon.model.errors import BudgetSpent
+from secrecon.model.http import HttpReply
 from secrecon.net.pace import Pace, retry_seconds
 
 FOREVER = float("inf")
@@ -31,9 +32,14 @@ class HandClock:
         await asyncio.sleep(0)
 
 
+def reply(status: int, retry: str | None = None) -> HttpReply:
+    headers = () if retry is None else (("RETRY-after", retry),)
+    return HttpReply(status, "", headers, b"", b"", b"", b"", False, (), 0.0, "192.0.2.1")
+
+
 async def once(pace: Pace, host: str = "a", status: int = 200, retry: str | None = None) -> float:
     began = await pace.enter(host, FOREVER)
-    pace.answered(host, status, retry, began)
+    pace.answered(host, reply(status, retry), began)
     pace.leave(host)
     return began
 
@@ -92,7 +98,7 @@ async def test_slowing_down_has_a_floor_and_counts_a_burst_once() -> None:
     begun = [await pace.enter("a", FOREVER) for _ in range(8)]
     clock.at += 0.1
     for began in begun:
-        pace.answered("a", 429, None, began)
+        pace.answered("a", reply(429), began)
         pace.leave("a")
     assert "8 requests per second" in pace.slowed["a"]
     for _ in range(20):

@@ -31,7 +31,7 @@ class Client:
     def __init__(self, timeouts: Timeouts, limits: Limits) -> None:
         self._timeouts = timeouts
         self._limits = limits
-        self._idle: dict[tuple[Origin, str], list[Connection]] = {}
+        self._idle: dict[Origin, list[Connection]] = {}
         self._idle_count = 0
         self._untrusted: dict[tuple[str, int], tuple[bytes, str]] = {}
         self.received = 0
@@ -45,8 +45,7 @@ class Client:
         limits = self._limits
         if limits.body != body_cap:
             limits = Limits(limits.head, body_cap, limits.chunk_line, limits.trailers, limits.interim)
-        poolable = request.raw is None
-        if poolable and request.method in REPEATABLE:
+        if request.raw is None and request.method in REPEATABLE:
             connection = self._checkout(request.origin, addresses)
             if connection is not None:
                 try:
@@ -89,37 +88,37 @@ class Client:
             address=connection.address,
             tls=connection.tls,
         )
-        if parser.reusable and request.raw is None and connection.usable:
+        if parser.reusable and request.raw is None and connection.fresh(IDLE_SECONDS):
             self._checkin(request.origin, connection)
         else:
             connection.close()
         return reply
 
     def _checkout(self, origin: Origin, addresses: Sequence[str]) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
-        for address in addresses:
-            idle = self._idle.get((origin, address))
-            while idle:
-                connection = idle.pop()
-                self._idle_count -= 1
-                if connection.usable and connection.idle_since > oldest:
-                    return connection
-                connection.close()
+        """A usable idle connection to one of `addresses`; those that are not are dropped."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            self._idle_count -= 1
+            if connection.fresh(IDLE_SECONDS) and connection.address in addresses:
+                return connection
+            connection.close()
         return None
 
     def _checkin(self, origin: Origin, connection: Connection) -> None:
         if self._idle_count >= MAX_IDLE:
             self._drop_oldest()
-        connection.idle_since = asyncio.get_running_loop().time()
-        self._idle.setdefault((origin, connection.address), []).append(connection)
+        idle = self._idle.get(origin)
+        if idle is None:
+            idle = self._idle[origin] = []
+        idle.append(connection)
         self._idle_count += 1
 
     def _drop_oldest(self) -> None:
-        key = min((key for key, idle in self._idle.items() if idle), key=lambda key: self._idle[key][0].idle_since)
-        self._idle[key].pop(0).close()
+        self._idle = {origin: idle for origin, idle in self._idle.items() if idle}
+        oldest = min(self._idle.values(), key=lambda idle: idle[0].idle_since)
+        oldest.pop(0).close()
         self._idle_count -= 1
-        for empty in [key for key, idle in self._idle.items() if not idle]:
-            del self._idle[empty]
 
     async def _open(self, origin: Origin, addresses: Sequence[str]) -> Connection:
         """A fresh connection to the first of `addresses` that accepts one; the next is tried after STAGGER seconds."""

@@ -71,10 +71,9 @@ class Connection(asyncio.Protocol):
         self.started = 0.0
         self.idle_since = 0.0
 
-    @property
-    def usable(self) -> bool:
-        """False once the peer closed or sent bytes nobody asked for."""
-        return not self._broken
+    def fresh(self, allowed: float) -> bool:
+        """False once the peer closed, sent bytes nobody asked for, or was left alone for more than `allowed` seconds."""
+        return not self._broken and self._loop.time() - self.idle_since <= allowed
 
     def certificate(self) -> tuple[bytes, str, str]:
         """The peer's certificate (DER), the protocol version and the cipher of a TLS connection."""
@@ -105,7 +104,8 @@ class Connection(asyncio.Protocol):
         finally:
             self._future = None
             self._parser = None
-        return self._loop.time() - started
+        self.idle_since = self._loop.time()
+        return self.idle_since - started
 
     def close(self) -> None:
         """Drop the connection at once."""

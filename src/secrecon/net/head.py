@@ -14,9 +14,12 @@ from secrecon.model.http import Headers
 MAX_HEADERS = 512
 MAX_LENGTH_DIGITS = 18
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_KNOWN_MAX = 4096
-_known: dict[str, str] = {}
-"""Header names seen to be proper tokens, with their lower-case form: a memo, bounded, the same for every scan."""
+_MEMO_ROWS = 4096
+_MEMO_LENGTH = 128
+_known: dict[str, tuple[tuple[str, str], str]] = {}
+"""Proper header lines seen before -> ((name, value), the lower-case name where it is a framing header, else "").
+
+Servers repeat themselves. A memo, bounded, whose rows depend on nothing but the line."""
 
 
 @dataclass(slots=True)
@@ -91,24 +94,22 @@ def _read_headers(lines: list[str], head: Head, version: str) -> None:
     problems = head.problems
     headers: list[tuple[str, str]] = []
     framing: list[tuple[str, str]] = []
-    for index in range(1, len(lines)):
-        line = lines[index]
-        if not line:
-            continue
-        name, colon, value = line.partition(":")
-        lower = _known.get(name)
-        if lower is None or not colon:
-            kept = _odd_line(line, name, colon, headers, problems)
-            if kept is None:
+    del lines[0]
+    for line in lines:
+        row = _known.get(line)
+        if row is None:
+            if not line:
                 continue
-            name, lower = kept
+            row = _read_line(line, headers, problems)
+            if row is None:
+                continue
         if len(headers) >= MAX_HEADERS:
             _note(problems, "too-many-headers")
             break
-        value = value.strip(" \t")
-        headers.append((name, value))
-        if lower in _FRAMING:
-            framing.append((lower, value))
+        pair, lower = row
+        headers.append(pair)
+        if lower:
+            framing.append((lower, pair[1]))
     head.headers = tuple(headers)
     if "obs-fold" in problems:
         framing = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
@@ -118,31 +119,34 @@ def _read_headers(lines: list[str], head: Head, version: str) -> None:
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding"})
 
 
-def _odd_line(
-    line: str, name: str, colon: str, headers: list[tuple[str, str]], problems: list[str]
-) -> tuple[str, str] | None:
-    """A line whose name is not known to be proper: (name, lower-case name), or None where it makes no header."""
+def _read_line(
+    line: str, headers: list[tuple[str, str]], problems: list[str]
+) -> tuple[tuple[str, str], str] | None:
+    """One header line as a row of `_known`; None where it makes no header of its own."""
     if line[0] in " \t" and headers:
         _note(problems, "obs-fold")
         last, value = headers[-1]
         headers[-1] = (last, f"{value} {line.strip()}".strip())
         return None
+    name, colon, value = line.partition(":")
     if not colon:
         _note(problems, "no-colon")
         return None
     stripped = name.strip(" \t")
-    if stripped != name:
-        _note(problems, "space-before-colon")
     if not stripped:
         _note(problems, "empty-name")
         return None
-    if not _TOKEN.issuperset(stripped):
-        _note(problems, "odd-name")
-        return stripped, stripped.lower()
     lower = stripped.lower()
-    if len(_known) < _KNOWN_MAX and len(stripped) <= 64:
-        _known[stripped] = lower
-    return stripped, lower
+    row = ((stripped, value.strip(" \t")), lower if lower in _FRAMING else "")
+    if stripped != name:
+        _note(problems, "space-before-colon")
+    elif not _TOKEN.issuperset(stripped):
+        _note(problems, "odd-name")
+    elif len(line) <= _MEMO_LENGTH:
+        if len(_known) >= _MEMO_ROWS:
+            _known.clear()
+        _known[line] = row
+    return row
 
 
 def _frame(head: Head, version: str, framing: list[tuple[str, str]]) -> None:
@@ -156,7 +160,7 @@ def _frame(head: Head, version: str, framing: list[tuple[str, str]]) -> None:
         if name == "content-length":
             lengths.append(value)
         elif name == "connection":
-            options = f"{options},{value.lower()}"
+            options += "," + value.lower()
         else:
             words = [word.partition(";")[0].strip().lower() for word in value.split(",")[:64]]
             (transfers if name == "transfer-encoding" else contents).extend(word for word in words if word)
@@ -185,7 +189,10 @@ def _transfer(head: Head, transfers: list[str], has_length: bool) -> None:
 
 def _length(values: list[str], problems: list[str]) -> int:
     """The announced length; -1 where the values say none that can be believed."""
-    parts = values if len(values) == 1 and "," not in values[0] else ",".join(values).split(",")
+    first = values[0]
+    if len(values) == 1 and first.isdigit() and first.isascii() and len(first) <= MAX_LENGTH_DIGITS:
+        return int(first)
+    parts = ",".join(values).split(",")
     numbers: set[int] = set()
     for part in parts:
         digits = part.strip(" \t")

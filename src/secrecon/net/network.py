@@ -35,6 +35,7 @@ from secrecon.net.wire import next_request
 
 MAX_REFUSALS = 1_000
 DNS_IN_FLIGHT = 50
+STALE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +140,16 @@ class Network:
     async def _send(self, request: HttpRequest, cap: int) -> HttpReply:
         origin = request.origin
         host = origin.host
-        await self._gate.admit(origin)
+        addresses = await self._gate.admit(origin)
+        asked = self._clock.monotonic()
         pace = self._pace
         began = await pace.enter(host, self._deadline)
         try:
-            # A turn may come late: what was pinned before the wait is asked for again, and judged again if it is old.
-            addresses = await self._gate.admit(origin)
-            left = self._spend()
-            reply = await self._client.send(request, addresses, min(cap, left), self._deadline - began)
-            pace.answered(host, reply.status, reply.header("retry-after"), began)
+            if began - asked > STALE_SECONDS:  # the turn came late: what was pinned may be due to be judged again
+                addresses = await self._gate.admit(origin)
+            left = self._spend(began)
+            reply = await self._client.send(request, addresses, cap if cap < left else left, self._deadline - began)
+            pace.answered(host, reply, began)
             return reply
         except (ConnectFailed, ProtocolBroken, TargetTimeout, TlsFailed):
             pace.broke(host, began)
@@ -155,7 +157,7 @@ class Network:
         finally:
             pace.leave(host)
 
-    def _spend(self) -> int:
+    def _spend(self, now: float | None = None) -> int:
         """Count one request; the bytes that are left. Raises BudgetSpent where a limit is reached."""
         budget = self._budget
         if self.requests >= budget.requests:
@@ -163,7 +165,7 @@ class Network:
         left = budget.bytes - self._used_bytes - self._client.received
         if left <= 0:
             raise BudgetSpent(f"the scan's limit of {budget.bytes} received bytes was reached", "bytes")
-        if self._clock.monotonic() > self._deadline:
+        if (self._clock.monotonic() if now is None else now) > self._deadline:
             raise BudgetSpent(f"the scan's time of {budget.seconds:.0f} s was used up", "seconds")
         self.requests += 1
         return left

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from secrecon.model.errors import BudgetSpent
+from secrecon.model.http import HttpReply
 from secrecon.net.clock import Clock
 
 RETRY_CAP = 30.0
@@ -76,14 +77,15 @@ class Pace:
         """The turn is over."""
         self._hosts[host].slots.release()
 
-    def answered(self, host: str, status: int, retry_after: str | None, began: float) -> None:
+    def answered(self, host: str, reply: HttpReply, began: float) -> None:
         """A reply came; a 429 or 503 slows the host down."""
         state = self._hosts[host]
         state.breaks = 0
         state.served = True
+        status = reply.status
         if status not in (429, 503):
             return
-        pause = retry_seconds(retry_after, self._clock.now())
+        pause = retry_seconds(reply.header("retry-after"), self._clock.now())
         said = f" with Retry-After, waiting {pause:.0f} s" if pause else ""
         self._slow(host, state, began, pause, f"answered {status}{said}")
 

@@ -7,6 +7,7 @@ request out of a well-formed one is refused; whoever means to send malformed byt
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote
 
 from secrecon import __version__
@@ -21,38 +22,43 @@ MAX_LOCATION = 8_192
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "host"})
 BODY_HEADERS = frozenset({"content-type", "content-length", "content-encoding", "transfer-encoding"})
-_DEFAULTS = f"User-Agent: {USER_AGENT}\r\nAccept-Encoding: {ACCEPT_ENCODING}\r\nConnection: keep-alive\r\n"
+DEFAULTS = (("User-Agent", USER_AGENT), ("Accept-Encoding", ACCEPT_ENCODING), ("Connection", "keep-alive"))
+USUAL_LINES = 1 + len(DEFAULTS)
 
 
 def request_bytes(request: HttpRequest) -> bytes:
     """The bytes that leave. Raises BadInput for line breaks or NUL in a part, or text outside latin-1."""
     if request.raw is not None:
         return request.raw
-    parts = [f"{request.method} {request.target} HTTP/1.1\r\n"]
-    names = {name.lower() for name, _ in request.headers} if request.headers else ()
+    line = f"{request.method} {request.target} HTTP/1.1\r\n"
+    if not request.headers and not request.body and request.method not in BODY_METHODS:
+        return _encode(request, line + _usual_headers(request.origin), 1 + USUAL_LINES)
+    parts = [line]
+    names = {name.lower() for name, _ in request.headers}
     if "host" not in names:
         parts.append(f"Host: {request.origin.authority}\r\n")
     parts += [f"{name}: {value}\r\n" for name, value in request.headers]
-    if not names:
-        parts.append(_DEFAULTS)
-    else:
-        for line in (
-            ("User-Agent", USER_AGENT),
-            ("Accept-Encoding", ACCEPT_ENCODING),
-            ("Connection", "keep-alive"),
-        ):
-            if line[0].lower() not in names:
-                parts.append(f"{line[0]}: {line[1]}\r\n")
+    parts += [f"{name}: {value}\r\n" for name, value in DEFAULTS if name.lower() not in names]
     if (request.body or request.method in BODY_METHODS) and not {"content-length", "transfer-encoding"} & {*names}:
         parts.append(f"Content-Length: {len(request.body)}\r\n")
-    head = "".join(parts)
-    expected = len(parts) if names else len(parts) + 2
-    if head.count("\n") != expected or head.count("\r") != expected or "\0" in head:
+    return _encode(request, "".join(parts), len(parts))
+
+
+def _encode(request: HttpRequest, head: str, lines: int) -> bytes:
+    """`head`, made of `lines` lines if nothing was smuggled in, as bytes with the body."""
+    if head.count("\n") != lines or head.count("\r") != lines or "\0" in head:
         raise BadInput(f"the request to {request.origin} holds a line break or NUL where none may be; use raw")
     try:
         return head.encode("latin-1") + b"\r\n" + request.body
     except UnicodeEncodeError as error:
         raise BadInput(f"the request to {request.origin} holds characters outside latin-1; use raw") from error
+
+
+@lru_cache(maxsize=1024)
+def _usual_headers(origin: Origin) -> str:
+    """The headers of a request that brings none of its own."""
+    defaults = "".join(f"{name}: {value}\r\n" for name, value in DEFAULTS)
+    return f"Host: {origin.authority}\r\n{defaults}"
 
 
 def next_request(request: HttpRequest, reply: HttpReply) -> HttpRequest | None:
