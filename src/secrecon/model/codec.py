@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -27,13 +26,18 @@ _FACTS: dict[str, type[Fact]] = {
 _NAMES = {kind: name for name, kind in _FACTS.items()}
 
 
-@cache
+_ADAPTERS: dict[object, TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    # Dataclasses carry no pydantic config of their own, so bytes are declared here once for all of them.
-    kind_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
-    if not hasattr(kind, "__pydantic_config__"):
-        kind.__pydantic_config__ = kind_config  # type: ignore[attr-defined]
-    return TypeAdapter(kind)
+    known = _ADAPTERS.get(kind)
+    if known is None:
+        # Dataclasses carry no pydantic config of their own, so bytes are declared here once for all of them.
+        config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+        if not hasattr(kind, "__pydantic_config__"):
+            kind.__pydantic_config__ = config  # type: ignore[attr-defined]
+        known = _ADAPTERS[kind] = TypeAdapter(kind)
+    return known
 
 
 def dump(noun: object) -> str:
