@@ -30,10 +30,17 @@ def database_of(settings: Settings) -> Database:
 
 
 @contextlib.asynccontextmanager
-async def open_context(
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """The context of a process that runs no scans, such as a command of the operator's."""
+    async with open_installation(settings) as (ctx, _):
+        yield ctx
+
+
+@contextlib.asynccontextmanager
+async def open_installation(
     settings: Settings, callbacks: EmbeddedCallbacks | None = None, listener: ListenerView | None = None
-) -> AsyncIterator[Context]:
-    """The context that every use case needs. `callbacks` and `listener`: of the process that runs scans."""
+) -> AsyncIterator[tuple[Context, ScanQueue]]:
+    """The context and its queue. `callbacks` and `listener`: of the process that runs scans."""
     clock, resolver = SystemClock(), build_resolver(settings)
     plans = load_plans(settings.plans_file)
     trust_operator_ca(settings)
@@ -43,7 +50,7 @@ async def open_context(
         queue = ScanQueue(db)
         await queue.open()
         try:
-            yield Context(
+            ctx = Context(
                 db=db,
                 queue=queue,
                 clock=clock,
@@ -58,6 +65,7 @@ async def open_context(
                 engine=build_engine(settings, clock, resolver, callbacks),
                 listener=listener,
             )
+            yield ctx, queue
         finally:
             await queue.close()
     finally:

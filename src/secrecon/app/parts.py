@@ -46,9 +46,8 @@ def trust_operator_ca(settings: Settings) -> None:
 
 
 def build_resolver(settings: Settings) -> Resolver:
-    """The resolver that scans use. With name servers of one's own, zone transfers use their port."""
-    servers = tuple(server_address(text) for text in settings.dns_servers)
-    return Resolver(servers, authority_port=servers[0][1] if servers else 53)
+    """The resolver that scans use."""
+    return Resolver(tuple(server_address(text) for text in settings.dns_servers))
 
 
 def build_phases(settings: Settings) -> Sequence[Phase]:

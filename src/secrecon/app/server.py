@@ -11,7 +11,6 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import structlog
 import uvicorn
@@ -19,55 +18,43 @@ from fastapi import FastAPI
 
 from secrecon.api.app import ApiOptions, install_api
 from secrecon.api.metrics import MetricsAccess, MetricsPolicy
-from secrecon.app.context import database_of, open_context
+from secrecon.app.context import database_of, open_installation
 from secrecon.app.parts import build_callbacks, build_listener
 from secrecon.app.settings import Settings
 from secrecon.jobs.home import Home
+from secrecon.jobs.runner import RunnerConfig
 from secrecon.model.errors import OperatorError
 from secrecon.net.clock import SystemClock
-from secrecon.oast.callbacks import EmbeddedCallbacks
-from secrecon.oast.listener import Listener
 from secrecon.service.context import Context
-from secrecon.web.app import error_page, install_web
-from secrecon.worker.run import HitDesk, WorkerConfig, running_worker
+from secrecon.web.app import create_web, error_page
+from secrecon.worker.ear import Ear
+from secrecon.worker.run import Worker
 
 log_ = structlog.get_logger("secrecon.app")
 SHUTDOWN_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class RunningListener:
-    """The listener as pages and API show it."""
-
-    listener: Listener
-    callbacks: EmbeddedCallbacks
-
-    @property
-    def running(self) -> bool:
-        return self.listener.http_port != 0
-
-    @property
-    def public_url(self) -> str:
-        return self.callbacks.url
 
 
 @contextlib.asynccontextmanager
 async def running_parts(settings: Settings) -> AsyncIterator[Context]:
     """Everything but the web server: locked data dir, listener, database, queue, worker."""
     database_of(settings)  # makes the data dir, so that the lock has somewhere to be
-    clock, desk = SystemClock(), HitDesk()
+    clock = SystemClock()
     with Home(settings.data_dir) as home:
-        listener = build_listener(settings, desk.take, clock)
-        await listener.start()
+        ear = Ear(lambda on_hit: build_listener(settings, on_hit, clock))
+        await ear.start()
         try:
-            callbacks = build_callbacks(settings, listener.http_port, clock)
-            async with open_context(settings, callbacks, RunningListener(listener, callbacks)) as ctx:
-                desk.open(ctx)
-                config = WorkerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
-                async with running_worker(ctx, config):
+            callbacks = build_callbacks(settings, ear.http_port, clock)
+            async with open_installation(settings, callbacks, ear) as (ctx, queue):
+                ear.attach(ctx, callbacks.url)
+                config = RunnerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
+                worker = Worker(ctx, queue, config, ear)
+                await worker.start()
+                try:
                     yield ctx
+                finally:
+                    await worker.stop()
         finally:
-            await listener.stop()
+            await ear.stop()
 
 
 def build_app(ctx: Context, settings: Settings) -> FastAPI:
@@ -75,7 +62,7 @@ def build_app(ctx: Context, settings: Settings) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     access = MetricsAccess.OPEN if settings.metrics == "open" else MetricsAccess.OFF
     install_api(app, ctx, ApiOptions(metrics=MetricsPolicy(access), page=error_page))
-    install_web(app, ctx)
+    app.include_router(create_web(ctx))
     return app
 
 

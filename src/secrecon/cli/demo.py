@@ -83,7 +83,7 @@ def demo(output: Path) -> None:
             "SECRECON_DATA_DIR": str(data),
             "SECRECON_DATABASE_URL": "",
             "SECRECON_SCOPE_ALLOW": f"{where.allow} 127.0.0.1",
-            "SECRECON_DNS_SERVERS": f"{where.dns[0]}:{where.dns[1]}",
+            "SECRECON_DNS_SERVERS": " ".join(f"{host}:{port}" for host, port in where.name_servers),
             "SECRECON_WEB_PORTS": f"{where.http_port} {where.tls_port}",
             "SECRECON_TLS_CA": where.ca_file,
             "SECRECON_OAST_DOMAIN": CALLBACK_DOMAIN,
@@ -147,8 +147,9 @@ def _scan(console: Console, base: str, key: str, target: str) -> Started:
 def _call(url: str, key: str, body: bytes | None = None) -> bytes:
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - always http://127.0.0.1
     try:
-        with opener.open(urllib.request.Request(url, body, headers), timeout=60) as answer:
+        with opener.open(request, timeout=60) as answer:
             read: bytes = answer.read()
             return read
     except urllib.error.HTTPError as error:

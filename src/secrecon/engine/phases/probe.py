@@ -79,6 +79,9 @@ class ProbePhase:
         for asset, group in groups.items():
             if asset in found:
                 yield Attempt(self.name, CHECK, asset, Outcome.DONE, "", len(group))
+            elif found and asset != view.spec.target.host and all(r.error == "ConnectFailed" for r in group):
+                # A name of the organisation whose ports are closed: that is an answer, not a gap.
+                yield Attempt(self.name, CHECK, asset, Outcome.DONE, "no web service", len(group))
             else:
                 worst = next((r for r in group if r.outcome is not Outcome.FAILED), group[0])
                 tried = ", ".join(str(r.probe.request.origin.port) for r in group if isinstance(r.probe, HttpProbe))
