@@ -120,6 +120,9 @@ def test_header_findings_name_the_header() -> None:
     assert found is not None
     assert "X-Forwarded-Host" in found.title
     assert "X-Forwarded-Host" in found.remediation
+    shared = finding_for(payload("GET / header:X-Forwarded-Host", "header"), [hit()])
+    assert shared is not None
+    assert merged([shared, found]).evidence[0] == found.evidence[0]
 
 
 def test_several_techniques_are_one_finding_with_the_strongest_words() -> None:

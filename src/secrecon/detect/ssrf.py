@@ -210,6 +210,8 @@ def finding_for(
     place, _, name = payload.location.rpartition(" ")[2].partition(":")
     where = f"the {place} input {name!r}" if place != "header" else f"the request header {name}"
     severity, confidence, title, description, impact = _verdict(where, bool(requests), shown)
+    if requests and not shown and payload.technique == Technique.HEADER_ALONE:
+        confidence = 0.97
     from_ = sorted({hit.remote_address for hit in requests or hits})
     description += (
         f" It was given as {_how(payload)}; the callback came from {', '.join(from_[:3])}."
