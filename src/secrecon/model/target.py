@@ -115,8 +115,8 @@ def parse_target(text: str) -> Target:
 
 def _split_port(raw: str) -> tuple[str, int | None]:
     if raw.startswith("[") or raw.count(":") == 1:
-        parts = urlsplit("//" + raw)
         try:
+            parts = urlsplit("//" + raw)
             return parts.hostname or "", parts.port
         except ValueError as error:
             raise BadInput(f"target {raw!r} has an impossible port", "target") from error
