@@ -21,7 +21,7 @@ from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Payload
-from secrecon.model.probe import Probe, Reply, Skip, Wait
+from secrecon.model.probe import HttpProbe, Probe, Reply, Skip, Wait
 from secrecon.model.record import Chunk, Progress
 from secrecon.model.scan import Attempt, EngineInfo, Outcome, PhaseName, ScanSpec
 from secrecon.model.target import Origin
@@ -213,8 +213,10 @@ class Engine:
         skips = [probe for probe in probes if isinstance(probe, Skip)]
         wait = max((probe.seconds for probe in probes if isinstance(probe, Wait)), default=0.0)
         if current.minted:
-            await current.log.keep_payloads(current.minted)
-            current.view.payloads.update((payload.token, payload) for payload in current.minted)
+            carried = {p.payload.token: p.payload for p in asked if isinstance(p, HttpProbe) and p.payload}
+            payloads = [carried.get(payload.token, payload) for payload in current.minted]
+            await current.log.keep_payloads(payloads)
+            current.view.payloads.update((payload.token, payload) for payload in payloads)
         last = self._clock.monotonic()
 
         async def answered(count: int) -> None:
