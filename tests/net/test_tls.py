@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.model.errors import ConnectFailed, ScopeRefused, TlsFailed
+from secrecon.model.errors import ConnectFailed, ProtocolBroken, ScopeRefused, TlsFailed
 from secrecon.model.http import HttpRequest
 from secrecon.model.target import Origin
 from secrecon.net.certificates import covers, read_certificate
@@ -125,6 +127,69 @@ async def test_https_requests_carry_what_the_handshake_showed(
         assert "self" in reply.tls.trust_error
     # One that verifies, one that does not; then the connection is kept.
     assert handshakes == ["localhost", "localhost"]
+
+
+def _by_hand(
+    server: ssl.SSLContext, plain: bytes, after: bytes, clean: bool
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """A TLS server that writes its own records: `plain` properly, then `after` as it is, then a close."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = server.wrap_bio(incoming, outgoing, server_side=True)
+        for step in (tls.do_handshake, lambda: tls.read(65_536)):
+            while True:
+                try:
+                    step()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    data = await reader.read(65_536)
+                    if not data:
+                        return
+                    incoming.write(data)
+                except ssl.SSLError:
+                    return
+        tls.write(plain)
+        if clean:
+            with contextlib.suppress(ssl.SSLError):
+                tls.unwrap()
+        writer.write(outgoing.read())
+        await writer.drain()
+        if after:  # a moment later: records that share a segment with a broken one are lost in OpenSSL's callers
+            await asyncio.sleep(0.05)
+            writer.write(after)
+        await writer.drain()
+
+    return handler
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_a_body_until_close_with_and_without_a_proper_goodbye(
+    serve: Serve, network: MakeNetwork, context: MakeContext, clean: bool
+) -> None:
+    port = await serve(_by_hand(context(), b"HTTP/1.1 200 OK\r\n\r\nall of it", b"", clean))
+    reply = (await network(f"https://127.0.0.1:{port}").http(HttpRequest(Origin("https", "127.0.0.1", port)))).reply
+    assert (reply.body, reply.truncated) == (b"all of it", False)
+
+
+@pytest.mark.parametrize("junk", [b"\0" * 5000, b"\x17\x03\x03\x40\x00" + b"x" * 16384, b"HTTP/1.1 200 OK\r\n\r\n"])
+async def test_junk_inside_a_tls_connection(
+    serve: Serve, network: MakeNetwork, context: MakeContext, junk: bytes
+) -> None:
+    for plain, error in (
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart", None),
+        (b"HTTP/1.1 ", ProtocolBroken),
+    ):
+        port = await serve(_by_hand(context(), plain, junk, clean=False))
+        net = network(f"https://127.0.0.1:{port}")
+        request = HttpRequest(Origin("https", "127.0.0.1", port))
+        if error is not None:
+            with pytest.raises(error):
+                await net.http(request)
+            continue
+        reply = (await net.http(request)).reply
+        assert (reply.body, reply.truncated, reply.problems) == (b"part", True, ("early-close",))
 
 
 async def test_what_speaks_no_tls(serve: Serve, network: MakeNetwork) -> None:
