@@ -24,6 +24,7 @@ from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, PhaseName, ScanMode, 
 from secrecon.model.target import Target, parse_target
 from secrecon.net.clock import SystemClock
 from secrecon.net.gate import AllowList, screen
+from secrecon.net.loop import prepare_loop
 from secrecon.net.route import local_address_towards
 
 
@@ -66,6 +67,7 @@ class OneShot:
 
     async def run(self) -> ScanRecord:
         """Scan to the end, or to the stop, and return the record."""
+        prepare_loop()
         await screen(self.target, self._settings.scope_allow, self._resolver)
         addresses = await self._addresses()
         spec = self._spec(addresses)

@@ -25,6 +25,7 @@ from secrecon.jobs.home import Home
 from secrecon.jobs.runner import RunnerConfig
 from secrecon.model.errors import OperatorError
 from secrecon.net.clock import SystemClock
+from secrecon.net.loop import prepare_loop
 from secrecon.service.context import Context
 from secrecon.web.app import create_web, error_page
 from secrecon.worker.ear import Ear
@@ -37,6 +38,7 @@ SHUTDOWN_SECONDS = 10
 @contextlib.asynccontextmanager
 async def running_parts(settings: Settings) -> AsyncIterator[Context]:
     """Everything but the web server: locked data dir, listener, database, queue, worker."""
+    prepare_loop()
     database_of(settings)  # makes the data dir, so that the lock has somewhere to be
     clock = SystemClock()
     with Home(settings.data_dir) as home:
