@@ -20,6 +20,7 @@ from secrecon.service.context import Context
 from secrecon.service.people import session_cookie
 
 BODY_CAP = 65_536
+ROUTERS = (scans.router, live.router, lists.router, system.router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ def install_api(app: FastAPI, ctx: Context, options: ApiOptions) -> None:
     app.state.secrecon = ctx
     app.state.metrics = Metrics()
     app.state.metrics_policy = options.metrics
-    for part in (scans, live, lists, system):
-        app.include_router(part.router)
+    for router in ROUTERS:
+        app.include_router(router)
     install_errors(app, options.page)
     app.add_middleware(
         Shield,

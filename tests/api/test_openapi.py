@@ -1,0 +1,143 @@
+"""The description held against the routes: complete, without an outside host, and what it says is what is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from jsonschema_rs import Draft202012Validator
+from tests.api.conftest import Person
+
+from secrecon.api.app import ROUTERS
+from secrecon.api.problem import MEDIA_TYPE, TITLES
+from secrecon.service.context import Context
+from secrecon.service.running import ScanRunner
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture
+def document(app: FastAPI) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(app.openapi()))
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, item[method]) for path, item in document["paths"].items() for method in METHODS & item.keys()
+    ]
+
+
+async def test_it_is_served(client: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    answer = await client.get("/openapi.json")
+    assert answer.json() == document
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_route_that_is_for_programs_is_in_it(document: dict[str, Any]) -> None:
+    routes = {
+        (method.lower(), route.path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+        for method in route.methods
+    }
+    assert routes == {(method, path) for method, path, _ in operations(document)}
+
+
+def test_every_operation_is_described(document: dict[str, Any]) -> None:
+    ids = []
+    for method, path, operation in operations(document):
+        ids.append(operation["operationId"])
+        assert operation["summary"], (method, path)
+        assert operation["description"], (method, path)
+        assert "security" in operation, (method, path)
+        assert "422" not in operation["responses"], (method, path)
+        assert "500" in operation["responses"], (method, path)
+        for status, answer in operation["responses"].items():
+            assert answer["description"], (method, path, status)
+            if int(status) >= 400:
+                content = answer["content"][MEDIA_TYPE]
+                assert content["schema"] == {"$ref": "#/components/schemas/ProblemAnswer"}
+                assert content["example"]["status"] == int(status)
+    assert len(set(ids)) == len(ids)
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    for reference in set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document))):
+        assert reference in document["components"]["schemas"]
+
+
+async def test_what_is_answered_is_what_is_described(
+    client: httpx.AsyncClient, ctx: Context, ada: Person, document: dict[str, Any]
+) -> None:
+    started = (await client.post("/api/v1/scan", json={"target": "shop.acme.test"}, headers=ada.key)).json()
+    runner = ScanRunner(ctx)
+    for step in await runner.steps(started["scan_id"]):
+        await runner.run_step(started["scan_id"], step, 0)
+    await runner.finish(started["scan_id"])
+    for method, path, operation in operations(document):
+        if method != "get" or path in ("/metrics", "/api/scan/{scan_id}/events"):
+            continue
+        url = path.format(scan_id=started["scan_id"], db_scan_id=started["db_scan_id"])
+        answer = await client.get(url, headers={**ada.key, **ada.cookie})
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        whole = {**schema, "components": document["components"]}
+        errors = [error.message for error in Draft202012Validator(whole).iter_errors(answer.json())]
+        assert errors == [], url
+    errors_ = [
+        e.message
+        for e in Draft202012Validator(
+            {"$ref": "#/components/schemas/Accepted", "components": document["components"]}
+        ).iter_errors(started)
+    ]
+    assert errors_ == []
+
+
+class _Links(HTMLParser):
+    """Collects what a page loads and where it leads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.targets: list[str] = []
+        self.ids: list[str] = []
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src"):
+                self.targets.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "style" or name.startswith("on"):
+                self.inline.append(name)
+
+
+async def test_the_reference_page_needs_nobody_else(client: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    answer = await client.get("/docs")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    page = _Links()
+    page.feed(answer.text)
+    assert not {"script", "style", "iframe"} & set(page.tags)
+    assert page.inline == []
+    assert all(target.startswith(("/", "#")) for target in page.targets)
+    assert {target[1:] for target in page.targets if target.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    for _, path, operation in operations(document):
+        assert path in answer.text
+        assert operation["operationId"] in page.ids
+    assert {f"problem-{slug}" for slug, _ in TITLES.values()} | {"problem-scope-refused"} <= set(page.ids)
+    style = await client.get("/docs/reference.css")
+    assert (style.status_code, style.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
+    assert "url(" not in style.text
+    assert "@import" not in style.text
