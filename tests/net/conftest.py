@@ -259,6 +259,7 @@ class MakeContext(Protocol):
         bits: int = 2048,
         curve: bool = False,
         signer: str = "",
+        store: Path | None = None,
         minimum: ssl.TLSVersion | None = None,
         maximum: ssl.TLSVersion | None = None,
     ) -> ssl.SSLContext: ...
@@ -266,7 +267,8 @@ class MakeContext(Protocol):
 
 @pytest.fixture
 def context(tmp_path: Path) -> MakeContext:
-    """A server-side TLS context with a certificate of its own. `signer`: the name of a CA made for it."""
+    """A server-side TLS context with a certificate of its own. `signer`: the name of a CA made for it, whose own
+    certificate is written to `store`."""
 
     def make(
         names: Sequence[str] = ("localhost", "127.0.0.1"),
@@ -275,6 +277,7 @@ def context(tmp_path: Path) -> MakeContext:
         bits: int = 2048,
         curve: bool = False,
         signer: str = "",
+        store: Path | None = None,
         minimum: ssl.TLSVersion | None = None,
         maximum: ssl.TLSVersion | None = None,
     ) -> ssl.SSLContext:
@@ -285,6 +288,8 @@ def context(tmp_path: Path) -> MakeContext:
         ca_key = ec.generate_private_key(ec.SECP256R1()) if signer else key
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, signer)]) if signer else subject
         now = datetime.datetime.now(datetime.UTC)
+        if store is not None:
+            store.write_bytes(_authority(issuer, ca_key).public_bytes(serialization.Encoding.PEM))
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -312,6 +317,16 @@ def context(tmp_path: Path) -> MakeContext:
         return made
 
     return make
+
+
+def _authority(name: x509.Name, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - datetime.timedelta(days=1))
+    made = made.not_valid_after(now + datetime.timedelta(days=9))
+    return made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
+        key, hashes.SHA256()
+    )
 
 
 def _general(name: str) -> x509.GeneralName:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,16 @@ async def test_pinned_addresses_do_not_change_while_pinned(dns_server: FakeDns) 
     origin = Origin("http", "rebind.test", 80)
     gate = ScopeGate(parse_target("rebind.test"), (), dns_server.resolver())
     assert [await gate.admit(origin) for _ in range(5)] == [("8.8.8.8",)] * 5
+
+
+async def test_many_who_wait_for_a_name_share_one_lookup(dns_server: FakeDns) -> None:
+    dns_server.zone = {("acme.test", "A"): ["8.8.8.8"], ("in.acme.test", "A"): ["10.0.0.1"]}
+    gate = ScopeGate(parse_target("acme.test"), (), dns_server.resolver())
+    origin = Origin("http", "acme.test", 80)
+    assert await asyncio.gather(*(gate.admit(origin) for _ in range(50))) == [("8.8.8.8",)] * 50
+    assert sorted(dns_server.asked) == [("acme.test", "A"), ("acme.test", "AAAA")]
+    refused = await asyncio.gather(*(gate.admit("in.acme.test", 80) for _ in range(9)), return_exceptions=True)
+    assert {type(error) for error in refused} == {ScopeRefused}
 
 
 async def test_names_outside_the_target_are_refused_before_any_lookup(dns_server: FakeDns) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from secrecon.model.errors import ConnectFailed, ProtocolBroken, ScopeRefused, TlsFailed
 from secrecon.model.http import HttpRequest
 from secrecon.model.target import Origin
+from secrecon.net import tls
 from secrecon.net.certificates import covers, read_certificate
 
 if TYPE_CHECKING:
@@ -129,6 +131,39 @@ async def test_https_requests_carry_what_the_handshake_showed(
     assert handshakes == ["localhost", "localhost"]
 
 
+async def test_a_chain_to_the_system_store_is_trusted(
+    serve: Serve, network: MakeNetwork, context: MakeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store.pem"
+    connections = 0
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await answer(reader, writer)
+
+    port = await serve(counted, tls=context(signer="Our CA", store=store))
+    monkeypatch.setenv("SSL_CERT_FILE", str(store))
+    tls.strict.cache_clear()
+    try:
+        reply = (
+            await network(f"https://localhost:{port}").http(HttpRequest(Origin("https", "localhost", port)))
+        ).reply
+        assert reply.tls is not None
+        assert (reply.tls.trusted, reply.tls.trust_error, connections) == (True, "", 1)
+        info = await network(f"https://127.0.0.1:{port}").tls("127.0.0.1", port)
+        assert (info.trusted, info.trust_error, info.self_signed) == (True, "", False)
+        port = await serve(counted, tls=context(("other.test",), signer="Our CA", store=store))
+        tls.strict.cache_clear()
+        info = await network(f"https://127.0.0.1:{port}").tls("127.0.0.1", port)
+        assert (info.trusted, info.trust_error) == (
+            False,
+            "name mismatch: the certificate does not cover 127.0.0.1",
+        )
+    finally:
+        tls.strict.cache_clear()
+
+
 def _by_hand(
     server: ssl.SSLContext, plain: bytes, after: bytes, clean: bool
 ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
@@ -136,8 +171,8 @@ def _by_hand(
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = server.wrap_bio(incoming, outgoing, server_side=True)
-        for step in (tls.do_handshake, lambda: tls.read(65_536)):
+        peer = server.wrap_bio(incoming, outgoing, server_side=True)
+        for step in (peer.do_handshake, lambda: peer.read(65_536)):
             while True:
                 try:
                     step()
@@ -150,10 +185,10 @@ def _by_hand(
                     incoming.write(data)
                 except ssl.SSLError:
                     return
-        tls.write(plain)
+        peer.write(plain)
         if clean:
             with contextlib.suppress(ssl.SSLError):
-                tls.unwrap()
+                peer.unwrap()
         writer.write(outgoing.read())
         await writer.drain()
         if after:  # a moment later: records that share a segment with a broken one are lost in OpenSSL's callers

@@ -8,6 +8,7 @@ before it is used. Only the operator's allow list opens an exception, by address
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,7 @@ class ScopeGate:
         self._clock = clock or SystemClock()
         self._pin_seconds = pin_seconds
         self._pins: dict[str, _Pin] = {}
+        self._looking: dict[str, asyncio.Task[tuple[str, ...]]] = {}
         self._in_scope: set[Origin] = set()
 
     async def admit(self, where: Origin | str, port: int = 0) -> tuple[str, ...]:
@@ -214,8 +216,18 @@ class ScopeGate:
         pin = self._pins.get(host)
         if pin is not None and pin.until > self._clock.monotonic():
             return pin.addresses
+        # However many wait for the name, it is looked up once; each of them gets the same verdict.
+        task = self._looking.get(host)
+        if task is None:
+            task = self._looking[host] = asyncio.create_task(self._look_up(host))
+        return await asyncio.shield(task)
+
+    async def _look_up(self, host: str) -> tuple[str, ...]:
         self._pins.pop(host, None)
-        addresses = await resolve_checked(host, self._allow, self._resolver)
+        try:
+            addresses = await resolve_checked(host, self._allow, self._resolver)
+        finally:
+            del self._looking[host]
         if len(self._pins) >= MAX_PINS:
             self._pins.clear()
         self._pins[host] = _Pin(addresses, self._clock.monotonic() + self._pin_seconds)

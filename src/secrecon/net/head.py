@@ -179,12 +179,14 @@ _HARMLESS = frozenset({"no-reason", "duplicate-content-length"})
 
 
 def _transfer(head: Head, transfers: list[str], has_length: bool) -> None:
-    head.chunked = transfers[-1] == "chunked"
-    if has_length:
-        head.problems.append("length-and-transfer-encoding")
-    if not head.chunked or transfers.count("chunked") > 1:
+    coded = [word for word in transfers if word != "identity"]
+    head.chunked = coded[-1:] == ["chunked"]
+    if not head.chunked or coded != transfers or coded.count("chunked") > 1:
         head.problems.append("odd-transfer-encoding")
-    head.length = -1
+    if coded:
+        if has_length:
+            head.problems.append("length-and-transfer-encoding")
+        head.length = -1
 
 
 def _length(values: list[str], problems: list[str]) -> int:

@@ -28,7 +28,7 @@ class Limits:
 # States. Plain integers: comparing enum members costs a tenth of reading a small reply.
 _HEAD, _LENGTH, _CHUNK_SIZE, _CHUNK_DATA, _CHUNK_END, _TRAILERS, _UNTIL_CLOSE, _DONE = range(8)
 
-NO_BODY = frozenset({204, 205, 304})
+NO_BODY = frozenset({204, 304})
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 MAX_CHUNK_DIGITS = 15
 MAX_LEADING = 64
