@@ -7,7 +7,9 @@ another writer. An engine belongs to the event loop that first used it: make one
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -55,6 +57,7 @@ class Database:
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
         self._busy = busy_seconds
+        self._opened = False
         self._engine = self._make_engine()
 
     @property
@@ -97,6 +100,7 @@ class Database:
     async def _connected(self, options: Mapping[str, object]) -> AsyncIterator[AsyncConnection]:
         async with contextlib.AsyncExitStack() as stack:
             with faults.told(self.url, connecting=True):
+                await self._open_file()
                 connection = await stack.enter_async_context(self._engine.connect())
                 await connection.execution_options(**options)
             with faults.told(self.url):
@@ -117,11 +121,16 @@ class Database:
         sa.event.listen(engine.sync_engine, "begin", _begin)
         return engine
 
+    async def _open_file(self) -> None:
+        """Before the pool's first connection: see that the file can be used, and put it into WAL mode for good."""
+        if self.file is not None and not self._opened:
+            await asyncio.to_thread(_set_wal, self.file, self._busy)
+            self._opened = True
+
     def _prepare(self, connection: sa.engine.interfaces.DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # BEGIN is ours to send: see _begin
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
-        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
@@ -132,8 +141,14 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite+aiosqlite:///{file.resolve()}"
 
 
+def _set_wal(file: Path, busy_seconds: float) -> None:
+    with contextlib.closing(sqlite3.connect(file, timeout=busy_seconds)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
 def _begin(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

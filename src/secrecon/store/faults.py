@@ -55,7 +55,7 @@ def told(url: URL, *, connecting: bool = False) -> Iterator[None]:
     While `connecting`, drivers raise the bare errors of the operating system too; later only wrapped ones count, so
     that a caller's own OSError keeps its meaning.
     """
-    bare = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) if connecting else ()
+    bare = (OSError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError) if connecting else ()
     try:
         yield
     except PoolTimeout as error:
