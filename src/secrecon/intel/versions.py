@@ -126,7 +126,7 @@ def place(scheme: Scheme, version: str, ranges: Iterable[Range], parts: int) -> 
         return Placement.INSIDE
     if any(inside is not False for row in placements for inside in row):
         return Placement.UNKNOWN
-    if len(ends) == 2 and any(_between(scheme, ends, bound) for item in known for bound in _bounds(item)):
+    if len(ends) == 2 and any(_splits(scheme, ends[0], ends[1], item) for item in known):
         return Placement.UNKNOWN
     return Placement.OUTSIDE
 
@@ -144,10 +144,11 @@ def _inside(scheme: Scheme, version: str, item: Range) -> bool | None:
     return end < 0 if item.fixed else end <= 0
 
 
-def _bounds(item: Range) -> tuple[str, ...]:
-    return tuple(bound for bound in (item.introduced, item.fixed, item.last) if bound)
-
-
-def _between(scheme: Scheme, ends: list[str], bound: str) -> bool:
-    low, high = compare(scheme, ends[0], bound), compare(scheme, ends[1], bound)
-    return low is None or high is None or (low <= 0 <= high)
+def _splits(scheme: Scheme, low: str, high: str, item: Range) -> bool:
+    """Whether an end of the range lies between the two ends of an incomplete version (or cannot be compared)."""
+    for bound in (item.introduced, item.fixed, item.last):
+        if bound:
+            below, above = compare(scheme, low, bound), compare(scheme, high, bound)
+            if below is None or above is None or (below < 0 <= above):
+                return True
+    return False
