@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol
 
 import aiofastnet
@@ -97,6 +98,7 @@ class Connection(asyncio.Protocol):
         self.received = 0
         limits = self._limits
         started = self.started = self._loop.time()
+        began = perf_counter()  # the loop's own time is too coarse to report
         self._total_at = started + min(total, limits.total)
         transport.write(wire)
         self._enter("write" if self._paused else "head", limits.write if self._paused else limits.head, started)
@@ -109,7 +111,7 @@ class Connection(asyncio.Protocol):
             self._future = None
             self._parser = None
         self.idle_since = self._loop.time()
-        return self.idle_since - started
+        return perf_counter() - began
 
     def close(self) -> None:
         """Drop the connection at once."""
