@@ -18,12 +18,13 @@ import uvicorn
 from tests.little import PASSWORD, LittleEngine, make_key, make_policy, make_user, quick_passwords
 
 from secrecon.api.app import ApiOptions, create_app
+from secrecon.api.metrics import MetricsAccess, MetricsPolicy
 from secrecon.jobs.home import Home
 from secrecon.jobs.queue import ScanQueue
 from secrecon.jobs.runner import RunnerConfig
 from secrecon.net.clock import SystemClock
 from secrecon.service.context import Context, ScanEngine
-from secrecon.service.people import authorize_target, operator_for
+from secrecon.service.people import authorize_target, operator_for, session_cookie, sign_in
 from secrecon.store.database import Database, sqlite_url
 from secrecon.worker.run import Worker
 
@@ -38,6 +39,7 @@ class LiveServer:
 
     base: str
     key: str
+    cookie: str
     password: str = PASSWORD
     email: str = EMAIL
     target: str = TARGET
@@ -52,6 +54,7 @@ class _Running:
     engine: ScanEngine
     ready: threading.Event = field(default_factory=threading.Event)
     key: str = ""
+    cookie: str = ""
     failure: BaseException | None = None
     server: uvicorn.Server | None = None
 
@@ -78,6 +81,8 @@ class _Running:
         )
         ada = await make_user(ctx, EMAIL, "enterprise")
         self.key = await make_key(ctx, ada)
+        signed = await sign_in(ctx, EMAIL, PASSWORD, "127.0.0.1")
+        self.cookie = f"{session_cookie(ctx)}={signed.token}"
         await authorize_target(ctx, await operator_for(ctx, EMAIL), EMAIL, TARGET)
         with Home(self.folder) as home:
             config = RunnerConfig(home.executor_id, scans_at_once=4, per_account=4)
@@ -91,7 +96,7 @@ class _Running:
                 await db.close()
 
     async def _serve(self, ctx: Context) -> None:
-        app = create_app(ctx, ApiOptions())
+        app = create_app(ctx, ApiOptions(metrics=MetricsPolicy(MetricsAccess.OPEN)))
         config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="websockets-sansio")
         self.server = uvicorn.Server(config)
         serving = asyncio.create_task(self.server.serve(sockets=[self.sock]))
@@ -114,7 +119,7 @@ def live_server(folder: Path, engine: ScanEngine | None = None) -> Iterator[Live
             assert running.ready.wait(START_SECONDS), "the live server did not start"
             if running.failure is not None:
                 raise running.failure
-            yield LiveServer(f"http://127.0.0.1:{sock.getsockname()[1]}", running.key)
+            yield LiveServer(f"http://127.0.0.1:{sock.getsockname()[1]}", running.key, running.cookie)
         finally:
             if running.server is not None:
                 running.server.should_exit = True

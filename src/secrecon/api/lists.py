@@ -25,7 +25,7 @@ TYPES = tuple(kind.value for kind in AssetType)
 Cursor = Annotated[
     str | None,
     Query(description="next_cursor of the page before"),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$"}),
+    WithJsonSchema({"type": "string", "format": "cursor", "minLength": 1, "maxLength": 40}),
 ]
 Limit = Annotated[
     str,
