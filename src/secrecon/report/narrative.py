@@ -114,16 +114,23 @@ def _is(number: int) -> str:
 
 def _certainty(facts: Facts) -> str:
     """How many findings are shown by the target itself, and how many rest on a version."""
-    shown = [f for f in facts.findings if f.evidence_level in (EvidenceLevel.BEHAVIOUR, EvidenceLevel.CALLBACK)]
-    rest = len(facts.findings) - len(shown)
-    parts = []
-    if shown:
-        parts.append(f"{len(shown):,} of them {_is(len(shown))} shown by the target's own behaviour")
-    if rest:
-        verb = "rests" if rest == 1 else "rest"
-        parts.append(f"{rest:,} {verb} on a version number alone and must be confirmed before anyone relies on it")
-    sentence = "; ".join(parts)
-    return sentence[:1].upper() + sentence[1:] + "."
+    total = len(facts.findings)
+    shown = sum(f.evidence_level in (EvidenceLevel.BEHAVIOUR, EvidenceLevel.CALLBACK) for f in facts.findings)
+    confirm = "must be confirmed before anyone relies on"
+    if shown == total:
+        return (
+            "It is shown by the target's own behaviour."
+            if total == 1
+            else "All are shown by the target's behaviour."
+        )
+    if not shown and total == 1:
+        return f"It rests on a version number alone and {confirm} it."
+    if not shown:
+        return f"All rest on version numbers alone and {confirm} them."
+    rest = total - shown
+    rests, it = ("rests", "it") if rest == 1 else ("rest", "them")
+    own = f"{shown:,} of them {_is(shown)} shown by the target's own behaviour"
+    return f"{own}; {rest:,} {rests} on a version number alone and {confirm} {it}."
 
 
 def _for_director(facts: Facts, coverage: Coverage) -> Section:

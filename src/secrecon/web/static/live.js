@@ -139,7 +139,7 @@ async function follow() {
     }
     if (state.ended) return;
     const way = ways[0];
-    if (way && !(await way())) ways = ways.slice(1);
+    if (way && !(await way().catch(() => false))) ways = ways.slice(1);
     if (!way) show("connection", "Updated every two seconds.");
     await pause(way ? 500 : POLL_MS);
   }
@@ -148,8 +148,8 @@ async function follow() {
 async function start() {
   await follow();
   // A scan that was over before this page opened still has its findings in the log.
-  if (state.seq === 0) await stream();
-  await refresh();
+  if (state.seq === 0) await stream().catch(() => false);
+  await refresh().catch(() => false);
   show("connection", "Finished.");
 }
 
