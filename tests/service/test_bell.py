@@ -1,0 +1,32 @@
+"""The bell wakes who waits for that scan, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from secrecon.service.bell import Bell
+
+
+async def test_it_wakes_everybody_who_waits_for_the_scan() -> None:
+    bell = Bell()
+    waiting = [asyncio.create_task(bell.wait("a", 30.0)) for _ in range(3)]
+    other = asyncio.create_task(bell.wait("b", 0.3))
+    await asyncio.sleep(0)
+    bell.ring("a")
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert not other.done()
+    await other
+
+
+async def test_silence_ends_with_the_time_given() -> None:
+    began = time.monotonic()
+    await Bell().wait("a", 0.1)
+    assert 0.05 < time.monotonic() - began < 5
+
+
+async def test_a_ring_nobody_waits_for_is_lost_and_leaves_nothing() -> None:
+    bell = Bell()
+    bell.ring("a")
+    await bell.wait("a", 0.01)
+    assert bell._waiting == {}
