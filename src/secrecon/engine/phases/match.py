@@ -55,8 +55,10 @@ class MatchPhase:
         versioned = [technology for technology in technologies if technology.version]
         found: dict[str, Finding] = {}
         notes: list[str] = []
+        decided = 0
         for technology in versioned:
             lookup = look_up(self._core, technology)
+            decided += len(lookup.product.cves) - len(lookup.undecided) if lookup.product else 0
             if lookup.undecided:
                 told = f"{technology.name} {technology.version}"
                 notes.append(f"{told} is too rough to place against {_named(lookup.undecided)}")
@@ -66,11 +68,17 @@ class MatchPhase:
                 if known is None or _weight(finding) > _weight(known):
                     found[finding.fingerprint] = finding
         yield from found.values()
-        yield self._attempt(asset, technologies, versioned, notes)
+        yield self._attempt(asset, technologies, versioned, notes, decided)
 
     def _attempt(
-        self, asset: str, technologies: Sequence[Technology], versioned: Sequence[Technology], notes: Sequence[str]
+        self,
+        asset: str,
+        technologies: Sequence[Technology],
+        versioned: Sequence[Technology],
+        notes: Sequence[str],
+        decided: int,
     ) -> Attempt:
+        """Done where at least one CVE of the core could be decided; what could not be is told either way."""
         seen = {technology.name for technology in versioned}
         unversioned = [
             t for t in technologies if t.name not in seen and self._core.product(t.name, t.cpe) is not None
@@ -78,12 +86,13 @@ class MatchPhase:
         rest = list(notes)
         if unversioned:
             rest.append(f"version unknown: {_named([t.name for t in unversioned])}")
-        if not any(self._core.product(t.name, t.cpe) for t in versioned):
-            if versioned:
-                rest.insert(0, f"the curated core has no record of {_named([t.name for t in versioned])}")
-            reason = "; ".join(rest) or NO_TECHNOLOGY
-            return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.SKIPPED, reason)
-        return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.DONE, "; ".join(rest))
+        unheard = [t.name for t in versioned if self._core.product(t.name, t.cpe) is None]
+        if unheard and not decided:
+            rest.append(f"the curated core has no record of {_named(unheard)}")
+        reason = "; ".join(rest)
+        if decided:
+            return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.DONE, reason)
+        return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.SKIPPED, reason or NO_TECHNOLOGY)
 
 
 def _named(names: Iterable[str]) -> str:
