@@ -39,11 +39,11 @@ def http_evidence(
 ) -> Evidence:
     """The evidence of one exchange. `matcher`: in words, what in the response proves it.
 
-    `mask`: secrets that must not be shown; each becomes its first two characters and `***`. `around`: where in the
+    `mask`: secrets that must not be shown; each becomes its first two characters and `***`, and so do cookies' values. `around`: where in the
     body the proof is; the excerpt is cut around it. `body`: shown in place of the reply's own body (for a caller
     that masked it itself).
     """
-    secrets = tuple(_bytes(secret) for secret in mask)
+    secrets = (*(_bytes(secret) for secret in mask), *_cookie_values(reply))
     shown = reply.body if body is None else _bytes(body)
     response = excerpt(reply.raw_head or _head(reply), MAX_HEAD, secrets).rstrip("\n")
     text = excerpt(shown, MAX_BODY, secrets, around)
@@ -163,6 +163,12 @@ def _needs_pin(request: HttpRequest, reply: HttpReply) -> bool:
         return not ipaddress.ip_address(reply.address).is_global
     except ValueError:
         return False
+
+
+def _cookie_values(reply: HttpReply) -> tuple[bytes, ...]:
+    """The values of cookies that were set: a session is nobody's business, a report's reader's least of all."""
+    values = (value.split(";", 1)[0].partition("=")[2].strip() for value in reply.all("set-cookie")[:50])
+    return tuple(_bytes(value[:4_000]) for value in values if len(value) >= 6)
 
 
 def _head(reply: HttpReply) -> bytes:
