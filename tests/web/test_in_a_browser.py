@@ -108,7 +108,7 @@ async def test_no_page_scrolls_sideways_or_complains(site: Site, chromium: Chrom
     for width in (375, 768, 1440):
         for scheme in ("light", "dark"):
             watcher = Watcher()
-            tab = await chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+            tab = await chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             await tab.goto(site.url + "/sign-in")
             assert await fits(tab)
             await sign_in(tab, site)

@@ -147,7 +147,7 @@ def _reasons(lines: Iterable[CoverageLine]) -> tuple[str, ...]:
 
 def _area(area: str, lines: tuple[CoverageLine, ...]) -> AreaCoverage:
     mine = tuple(entry for entry in lines if entry.area == area)
-    return AreaCoverage(area, AREAS[area], count_lines(mine), _reasons(mine))
+    return AreaCoverage(area, AREAS[area], count_lines(mine), _reasons(mine), area in REQUIRED)
 
 
 def _by_asset(lines: tuple[CoverageLine, ...]) -> tuple[AssetCoverage, ...]:

@@ -131,12 +131,13 @@ class CoverageCount:
 
 @dataclass(frozen=True, slots=True)
 class AreaCoverage:
-    """A group of checks over all assets. `ran` is False where not one check of the area is in the ledger."""
+    """A group of checks over all assets. `required`: every web target has this area, so that none of it is a gap."""
 
     area: str
     title: str
     count: CoverageCount
     reasons: tuple[str, ...]
+    required: bool
 
     @property
     def ran(self) -> bool:
@@ -144,7 +145,10 @@ class AreaCoverage:
 
     @property
     def state(self) -> str:
-        return self.count.state if self.count.total else "not_tested"
+        """As of the count; where nothing of the area is in the ledger, `not_tested` or (not required) `not_run`."""
+        if self.count.total:
+            return self.count.state
+        return "not_tested" if self.required else "not_run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = (
 MOST_TERMS = 200
 MOST_ASSETS = 200
 MOST_HITS = 500
-BAR_WIDTH = 320
+BAR_WIDTH = 270
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from secrecon.model.errors import BadInput, Exhausted, UserError
-from secrecon.model.scan import PhaseName, ScanMode
-from secrecon.service.answers import ScanRequest, ScanSummary
+from secrecon.model.scan import PhaseName, ScanMode, ScanSpec, Touch
+from secrecon.model.target import parse_target
+from secrecon.service.answers import ScanRequest, ScanSummary, StatusView
 from secrecon.service.inventory import oast_status
 from secrecon.service.people import list_targets, read_credits
 from secrecon.service.scans import cancel_scan, list_scans, read_status, submit_scan
@@ -102,7 +103,16 @@ async def _form(request: Request, desk: Desk, visitor: Visitor, entry: Entry) ->
 async def live(request: Request, desk: Here, visitor: SignedIn, scan_id: str) -> Response:
     """A running scan as it happens; afterwards the way to its report."""
     status = await read_status(desk.ctx, scan_id)
-    return show("live.html.j2", request, visitor, status=status, phases=list(PhaseName), title=status.target)
+    return show("live.html.j2", request, visitor, status=status, phases=_phases(desk, status))
+
+
+def _phases(desk: Desk, status: StatusView) -> list[PhaseName]:
+    """The phases that a scan of this mode has, in order; the others are not shown, so that none looks done."""
+    target = parse_target(status.target)
+    budget = desk.ctx.policy.budgets[status.mode]
+    spec = ScanSpec(status.scan_id, target, status.mode, Touch.ACTIVE, budget)
+    known = {phase for _, phase in desk.ctx.engine.steps(spec)}
+    return [phase for phase in PhaseName if phase in known]
 
 
 @router.post("/scans/{scan_id}/cancel")

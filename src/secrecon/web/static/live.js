@@ -10,13 +10,15 @@ const MOST_SHOWN = 200;
 
 const root = document.querySelector("[data-scan]");
 const scanId = root.dataset.scan;
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const plain = (text) => String(text ?? "").replace(HIDDEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 const part = (name) => root.querySelector(`[data-${name}]`);
 
 const state = { seq: 0, ended: false, refresh: 0, found: 0, seen: new Set(), way: "" };
 
 function show(name, value) {
   const place = part(name);
-  const text = typeof value === "number" ? value.toLocaleString("en") : String(value);
+  const text = typeof value === "number" ? value.toLocaleString("en") : plain(value);
   if (place && place.textContent !== text) place.textContent = text;
 }
 
@@ -85,10 +87,10 @@ function addFinding(data) {
   tag.className = `tag sev sev-${severity}`;
   tag.textContent = severity;
   const title = document.createElement("strong");
-  title.textContent = data.title || "Finding";
+  title.textContent = plain(data.title) || "Finding";
   const place = document.createElement("span");
   place.className = "mono soft";
-  place.textContent = `${data.asset || ""} ${data.location || ""}`.trim();
+  place.textContent = `${plain(data.asset)} ${plain(data.location)}`.trim();
   item.append(tag, title, place);
   part("findings").append(item);
 }
