@@ -24,8 +24,12 @@ from secrecon.model.errors import (
 )
 from secrecon.model.http import HttpRequest
 from secrecon.model.scan import Budget
-from secrecon.model.target import Origin
+from secrecon.model.target import Origin, parse_target
+from secrecon.net.clock import SystemClock
 from secrecon.net.connection import Timeouts
+from secrecon.net.gate import ScopeGate
+from secrecon.net.network import Network
+from secrecon.net.resolver import Resolver
 
 if TYPE_CHECKING:
     from tests.net.conftest import FakeDns, MakeNetwork, Serve
@@ -335,6 +339,20 @@ async def test_a_rebinding_name_cannot_reach_inside(
     assert hits == ["127.0.0.1"]
 
 
+async def test_a_kept_connection_is_not_used_once_its_address_is_no_longer_admitted(
+    serve: Serve, network: MakeNetwork, dns_server: FakeDns
+) -> None:
+    port = await serve(Redirector(), "127.0.0.1")
+    await serve(Redirector(), "127.0.0.3", port=port)
+    answers = iter([["127.0.0.1"]])
+    dns_server.zone = {("moves.test", "A"): lambda: next(answers, ["127.0.0.3"])}
+    net = network(f"http://moves.test:{port}/", resolver=dns_server.resolver(), pin_seconds=0.05)
+    request = HttpRequest(at(port, "moves.test"))
+    assert (await net.http(request)).reply.address == "127.0.0.1"
+    await asyncio.sleep(0.08)
+    assert (await net.http(request)).reply.address == "127.0.0.3"
+
+
 class Redirector:
     """Answers `/to?URL` with a redirect to URL, everything else with ok."""
 
@@ -408,6 +426,21 @@ async def test_redirects_outside_end_with_the_redirect(
     assert (exchange.reply.status, exchange.redirects) == (302, ())
     assert [refusal.rule for refusal in net.refusals] == [rule]
     assert inside.heads == []
+
+
+async def test_a_target_cannot_send_us_to_our_own_listener(serve: Serve) -> None:
+    """Else a reflected callback address would look like a callback from the target."""
+    listener_heads = Redirector()
+    port, listener = await serve(Redirector()), await serve(listener_heads)
+    own = at(listener)
+    resolver = Resolver([("127.0.0.1", 9)])
+    gate = ScopeGate(parse_target(url(port)), ("127.0.0.1",), resolver, (own,))
+    net = Network(gate, resolver, Budget(), SystemClock())
+    exchange = await net.http(HttpRequest(at(port), target=f"/to?{own}/token"), follow=3)
+    assert (exchange.reply.status, [refusal.rule for refusal in net.refusals]) == (302, ["own-listener"])
+    assert listener_heads.heads == []
+    assert (await net.http(HttpRequest(own))).reply.body == b"ok", "the self-test may"
+    await net.close()
 
 
 async def test_credentials_do_not_cross_origins(serve: Serve, network: MakeNetwork, dns_server: FakeDns) -> None:
