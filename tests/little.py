@@ -164,11 +164,12 @@ def quick_passwords() -> Passwords:
 
 
 async def make_context(folder: Path, **changes: object) -> Context:
-    """A context over a fresh SQLite file in `folder`; every part can be replaced."""
-    db = Database(sqlite_url(folder / "secrecon.db"))
-    await db.migrate()
+    """A context over a fresh SQLite file in `folder`, or the `db` given; every part can be replaced."""
+    if "db" not in changes:
+        db = Database(sqlite_url(folder / "secrecon.db"))
+        await db.migrate()
+        changes = {"db": db, **changes}
     parts: dict[str, object] = {
-        "db": db,
         "queue": ListQueue(),
         "clock": BentClock(),
         "policy": make_policy(),

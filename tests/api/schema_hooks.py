@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
@@ -21,9 +22,9 @@ schemathesis.openapi.format("cursor", st.integers(0, 10**17).map(write_cursor))
 class Session:
     """Signs in with the cookie that the test brought."""
 
-    def get(self, case: schemathesis.Case, context: schemathesis.AuthContext) -> str:
+    def get(self, case: schemathesis.Case[Any], context: schemathesis.AuthContext) -> str:
         return os.environ[COOKIE]
 
-    def set(self, case: schemathesis.Case, data: str, context: schemathesis.AuthContext) -> None:
+    def set(self, case: schemathesis.Case[Any], data: str, context: schemathesis.AuthContext) -> None:
         name, _, value = data.partition("=")
         case.cookies = {**(case.cookies or {}), name: value}

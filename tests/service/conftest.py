@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from tests.little import BentClock, ListQueue, LittleEngine, make_context, make_
 
 from secrecon.accounts.caller import Caller
 from secrecon.service.context import Context
+from secrecon.store.database import Database
 
 
 @pytest.fixture
@@ -28,10 +28,9 @@ def queue() -> ListQueue:
 
 
 @pytest.fixture
-async def ctx(tmp_path: Path, clock: BentClock, engine: LittleEngine, queue: ListQueue) -> AsyncIterator[Context]:
-    ctx = await make_context(tmp_path, clock=clock, engine=engine, queue=queue)
-    yield ctx
-    await ctx.db.close()
+async def ctx(tmp_path: Path, db: Database, clock: BentClock, engine: LittleEngine, queue: ListQueue) -> Context:
+    """On SQLite and on PostgreSQL."""
+    return await make_context(tmp_path, db=db, clock=clock, engine=engine, queue=queue)
 
 
 @pytest.fixture
