@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secrecon.detect.favicon import favicon_hash
 from secrecon.detect.fingerprint import Fingerprints, dedupe, distribution_of
 from secrecon.model.asset import Technology
 from secrecon.model.http import Headers, HttpExchange, HttpReply, HttpRequest
@@ -204,34 +204,13 @@ def test_a_favicon_names_a_product_without_much_confidence() -> None:
     icon = b"\x00\x00\x01\x00" + bytes(range(200))
     rules = {
         "x.yaml": "category: app\ntechnologies:\n  - id: thing\n    name: Thing\n    signals:\n"
-        f"      - favicon: [{_reference_hash(icon)}]\n        confidence: 0.6\n"
+        f"      - favicon: [{favicon_hash(icon)}]\n        confidence: 0.6\n"
     }
     mine = Fingerprints.parse(rules)
     (found,) = mine.identify(ASSET, exchange(), icon)
     assert (found.name, found.version, found.confidence) == ("thing", "", 0.6)
     assert mine.identify(ASSET, exchange(), icon + b"x") == ()
     assert mine.identify(ASSET, exchange(), b"") == ()
-
-
-def _reference_hash(data: bytes) -> int:
-    """MurmurHash3 x86 32, written out from its public description, as an independent judge."""
-    text, h = base64.encodebytes(data), 0
-    mask = 0xFFFFFFFF
-
-    def mix(k: int) -> int:
-        k = k * 0xCC9E2D51 & mask
-        return ((k << 15 | k >> 17) & mask) * 0x1B873593 & mask
-
-    for at in range(0, len(text) // 4 * 4, 4):
-        h ^= mix(int.from_bytes(text[at : at + 4], "little"))
-        h = ((h << 13 | h >> 19) & mask) * 5 + 0xE6546B64 & mask
-    if tail := text[len(text) // 4 * 4 :]:
-        h ^= mix(int.from_bytes(tail, "little"))
-    h ^= len(text)
-    h = (h ^ h >> 16) * 0x85EBCA6B & mask
-    h = (h ^ h >> 13) * 0xC2B2AE35 & mask
-    h ^= h >> 16
-    return h - (1 << 32) if h & 1 << 31 else h
 
 
 def test_dedupe_keeps_the_precise_and_every_different_version() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from secrecon.intel.core import Core, load_core
@@ -13,6 +15,7 @@ from secrecon.intel.match import (
     look_up,
     match,
 )
+from secrecon.intel.versions import Scheme
 from secrecon.model.asset import Technology
 from secrecon.model.finding import EvidenceLevel
 
@@ -75,3 +78,13 @@ def test_the_worst_comes_first(core: Core) -> None:
     ranks = [item.cve.severity.rank for item in match(core, technology("apache", "2.4.38"))]
     assert len(ranks) > 1
     assert ranks == sorted(ranks, reverse=True)
+
+
+def test_the_document_says_what_the_code_does() -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "curated-core.md").read_text("utf-8")
+    rows = [
+        line for line in document.splitlines() if line.startswith("|") and ("`banner`" in line or "_range`" in line)
+    ]
+    stated = [float(row.split("|")[3]) for row in rows]
+    assert stated == [IN_RANGE, IN_RANGE_WITH_CONDITION, BACKPORT_POSSIBLE, BACKPORT_WITH_CONDITION]
+    assert " | ".join(Scheme) in document
