@@ -63,6 +63,10 @@ def make_app(counted: Counted, *, https: bool = False) -> FastAPI:
     async def size(request: Request) -> int:
         return len(await request.body())
 
+    @app.get("/api/number/{number}")
+    async def typed(number: int) -> int:
+        return number
+
     @app.get("/api/own")
     async def own() -> Response:
         return Response("x", headers={"Cache-Control": "max-age=5"})
@@ -202,3 +206,19 @@ async def test_requests_are_counted_by_template(client: httpx.AsyncClient, count
         ("GET", "unmatched", 404),
         ("POST", "/api/size", 200),
     ]
+
+
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, counted: Counted) -> None:
+    got, head = await client.get("/api/own"), await client.head("/api/own")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers == got.headers
+    assert (await client.head("/api/fail/gone")).status_code == 404
+    assert (await client.head("/api/size")).status_code == 405
+    assert counted.seen[1] == ("HEAD", "/api/own", 200)
+
+
+async def test_what_the_framework_finds_wrong_is_a_400_too(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/number/x")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, MEDIA_TYPE)
+    assert answer.json()["detail"].startswith("number: ")
+    assert answer.json()["errors"][0]["field"] == "number"

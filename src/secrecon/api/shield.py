@@ -61,10 +61,14 @@ class Shield:
             await self._app(scope, receive, send)
             return
         began = self._clock.monotonic()
-        status = 0
+        status, asked = 0, scope["method"]
+        if asked == "HEAD":  # answered as GET is, without the body (RFC 9110, 9.3.2)
+            scope["method"] = "GET"
 
         async def answer(message: Message) -> None:
             nonlocal status
+            if asked == "HEAD" and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
@@ -82,7 +86,7 @@ class Shield:
             await response(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._counter.request(scope["method"], route, status, self._clock.monotonic() - began)
+            self._counter.request(asked, route, status, self._clock.monotonic() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         too_large = Problem(413, f"The request body is larger than {self._body_cap} bytes.")
