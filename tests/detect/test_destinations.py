@@ -7,12 +7,10 @@ from secrecon.detect.destinations import (
     host_in,
     looks_like_host,
     looks_like_url,
-    ranked,
     redirect_rank,
     words_of,
 )
-from secrecon.model.asset import InputPlace, Parameter, RequestShape
-from secrecon.model.target import Origin
+from secrecon.model.asset import InputPlace, Parameter
 
 
 def query(name: str, value: str = "") -> Parameter:
@@ -59,17 +57,6 @@ def test_names_and_values_rank_inputs(name: str, value: str, rank: int) -> None:
 )
 def test_redirect_inputs(parameter: Parameter, rank: int) -> None:
     assert redirect_rank(parameter) == rank
-
-
-def test_the_likeliest_come_first_and_ties_keep_their_order() -> None:
-    shape = RequestShape(
-        Origin("http", "a", 80),
-        "GET",
-        "/",
-        (query("id"), query("next"), query("url"), query("n", "http://x/")),
-        "t",
-    )
-    assert [p.name for _, _, p in ranked([shape])] == ["n", "url", "next", "id"]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ first and what a quick scan asks at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from secrecon.model.asset import InputPlace, Parameter, RequestShape
+from secrecon.model.asset import InputPlace, Parameter
 
 MAX_NAME = 200
 
@@ -58,12 +57,6 @@ def redirect_rank(parameter: Parameter) -> int:
     if named:
         return 2 if valued else 1
     return 1 if valued else 0
-
-
-def ranked(shapes: Iterable[RequestShape]) -> list[tuple[int, RequestShape, Parameter]]:
-    """Every input with its fetch rank, the likeliest first, otherwise in the order met."""
-    found = [(fetch_rank(p), shape, p) for shape in shapes for p in shape.parameters]
-    return sorted(found, key=lambda item: -item[0])
 
 
 def words_of(name: str) -> frozenset[str]:

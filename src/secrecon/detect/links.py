@@ -185,12 +185,21 @@ def acting_word(target: str) -> str:
     return ""
 
 
+def asks_amount(name: str) -> bool:
+    """True for the name of an input that says how much, how many or how long: its value is never changed."""
+    return bool({name.lower(), *_words(name)} & _SIZES)
+
+
 def oversized(target: str) -> str:
     """The parameter that asks for something large or slow (`size=5000`), "" for none."""
     for parameter in query_parameters(target.partition("?")[2]):
-        words = {parameter.name.lower(), *_words(parameter.name)}
         value = parameter.value.strip()
-        if words & _SIZES and value.isascii() and value.isdigit() and (len(value) > 9 or int(value) > LARGE):
+        if (
+            asks_amount(parameter.name)
+            and value.isascii()
+            and value.isdigit()
+            and (len(value) > 9 or int(value) > LARGE)
+        ):
             return parameter.name
     return ""
 

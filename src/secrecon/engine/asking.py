@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from secrecon.model.dns import DnsAnswer, DnsRecord
 from secrecon.model.errors import BudgetSpent, ScopeRefused, TargetError, TargetTimeout
@@ -20,7 +20,8 @@ from secrecon.net.network import Network
 ADDRESS = "ADDRESS"
 """The DnsProbe type that asks for a name's addresses the way a connection would find them."""
 
-CONCURRENCY = 64
+IN_FLIGHT = 256
+PER_HOST = 10
 MEMO_BYTES = 64_000_000
 STOPPED = "cancelled before it was run"
 
@@ -111,6 +112,13 @@ async def _addresses(network: Network, probe: DnsProbe) -> DnsAnswer:
     return DnsAnswer(probe.name, ADDRESS, "NOERROR", chain + found, "")
 
 
+def _host(probe: Asked) -> str:
+    """Whom a probe is for: the host it connects to, or the name servers."""
+    if isinstance(probe, HttpProbe):
+        return probe.request.origin.host
+    return probe.host if isinstance(probe, TlsProbe) else ""
+
+
 async def ask_all(
     network: Network,
     memo: Memo,
@@ -118,25 +126,34 @@ async def ask_all(
     stop: asyncio.Event,
     answered: Callable[[int], Awaitable[None]],
 ) -> list[Reply]:
-    """Ask every probe, at most CONCURRENCY at once (the network paces each host), in the order planned.
+    """Ask every probe and answer in the order planned; hosts are asked side by side, so that a slow one holds up
+    nobody else. At most PER_HOST probes of one host and IN_FLIGHT of all are under way (the network paces as well).
 
     `answered` is awaited with the count so far after each reply. When `stop` is set, requests in flight are
     abandoned and what is left is answered as skipped.
     """
     replies: list[Reply | None] = [None] * len(probes)
-    queue = iter(range(len(probes)))
+    slots = asyncio.Semaphore(IN_FLIGHT)
     count = 0
 
-    async def work() -> None:
+    async def work(queue: Iterator[int]) -> None:
         nonlocal count
         for index in queue:
-            if stop.is_set():
-                return
-            replies[index] = await ask(network, memo, probes[index])
+            async with slots:
+                if stop.is_set():
+                    return
+                replies[index] = await ask(network, memo, probes[index])
             count += 1
             await answered(count)
 
-    workers = [asyncio.create_task(work()) for _ in range(min(CONCURRENCY, len(probes)))]
+    hosts: dict[str, list[int]] = {}
+    for index, probe in enumerate(probes):
+        hosts.setdefault(_host(probe), []).append(index)
+    workers = [
+        asyncio.create_task(work(queue))
+        for indexes in hosts.values()
+        for queue in [iter(indexes)] * min(PER_HOST, len(indexes))
+    ]
     stopper = asyncio.create_task(stop.wait())
     try:
         pending: set[asyncio.Task[object]] = {*workers}

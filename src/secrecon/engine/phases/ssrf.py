@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from secrecon.detect.destinations import fetch_rank, redirect_rank
 from secrecon.detect.inject import location_of, unsafe_reason, with_value
+from secrecon.detect.links import asks_amount
 from secrecon.detect.redirect import CHECK as REDIRECT_CHECK
 from secrecon.detect.ssrf import (
     CHECK,
@@ -47,6 +48,7 @@ MAX_BYPASSED = {ScanMode.QUICK: 30, ScanMode.FULL: 200}
 MAX_HEADER_PATHS = 12
 MAX_HEADER_ORIGINS = 200
 MAX_REDIRECTS = 2
+NAMED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ def _inputs(view: ScanView) -> _Inputs:
         if view.spec.target.covers_origin(shape.origin) and not unsafe_reason(shape):
             for parameter in shape.parameters:
                 item = _Input(shape, parameter)
+                if asks_amount(parameter.name) and fetch_rank(parameter) < NAMED:
+                    continue  # sizes, counts and delays keep the value they were seen with
                 if item.place not in found and with_value(shape, parameter, "x") is not None:
                     found[item.place] = item
     ordered = sorted(found.values(), key=lambda item: -fetch_rank(item.parameter))
