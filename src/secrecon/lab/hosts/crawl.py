@@ -139,7 +139,7 @@ def _traps(world: World) -> Routes:
     seen_months: set[str] = set()
 
     def thumbnail(request: Request) -> Response:
-        if request.query_params.get("size") != LINKED_SIZE:
+        if request.query_params.get("size", LINKED_SIZE) != LINKED_SIZE:
             world.traps["size-changed"] += 1
             return PlainTextResponse("a careless server would have run out of memory now\n", 400)
         return PlainTextResponse("a very small picture\n")
