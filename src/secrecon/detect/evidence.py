@@ -39,9 +39,9 @@ def http_evidence(
 ) -> Evidence:
     """The evidence of one exchange. `matcher`: in words, what in the response proves it.
 
-    `mask`: secrets that must not be shown; each becomes its first two characters and `***`, and so do cookies' values. `around`: where in the
-    body the proof is; the excerpt is cut around it. `body`: shown in place of the reply's own body (for a caller
-    that masked it itself).
+    `mask`: secrets that must not be shown; each becomes its first two characters and `***`, and so do the values of
+    cookies. `around`: where in the body the proof is; the excerpt is cut around it. `body`: shown in place of the
+    reply's own body (for a caller that masked it itself).
     """
     secrets = (*(_bytes(secret) for secret in mask), *_cookie_values(reply))
     shown = reply.body if body is None else _bytes(body)

@@ -122,7 +122,7 @@ def _sample(target: str, reply: HttpReply) -> Sample:
     name = target.split("?", 1)[0].strip("/")
     place = (reply.header("location") or "")[:2_000].replace(name, "") if name else ""
     body = reply.body[:MAX_BODY]
-    for part in {name, name.rsplit("/", 1)[-1]}:
+    for part in dict.fromkeys((name, name.rsplit("/", 1)[-1])):
         if len(part) > 3:
             body = body.replace(part.encode("latin-1", "replace"), b"")
     return Sample(kind_of(target), reply.status, place, simhash(body), len(body))
