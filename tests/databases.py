@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -84,6 +85,8 @@ def _free_port() -> int:
 
 
 def _started(folder: Path) -> PostgresServer:
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
     server = PostgresServer(_free_port(), folder, _binaries())
     server.run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
     for attempt in range(STARTS):
@@ -98,12 +101,10 @@ def _started(folder: Path) -> PostgresServer:
     return server
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One server for this test process."""
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """A server that is stopped and wiped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="secrecon-postgres-"))
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
     try:
         server = _started(folder)
         try:
@@ -114,15 +115,22 @@ def postgres_server() -> Iterator[PostgresServer]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for this test process."""
+    with running_server() as server:
+        yield server
+
+
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """An empty PostgreSQL database."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with postgres_server.admin() as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        admin.execute(f'CREATE DATABASE "{name}"')
     yield postgres_server.url(name)
     with postgres_server.admin() as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

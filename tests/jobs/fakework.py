@@ -1,7 +1,7 @@
 """A scan work that keeps its books in a table of its own, so that two processes can be compared afterwards.
 
-Run as a program it is a worker: `python fakework.py DATABASE_URL DATA_DIR`. Each scan has two steps of three rounds; a
-line per round begun and per round ended goes to the table, and each round takes `PACE` seconds.
+Run as a program it is a worker: `python fakework.py DATABASE_URL DATA_DIR UNFINISHED...`. Each scan has two steps of
+three rounds; a line per round begun and per round ended goes to the table, and each round takes `PACE` seconds.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ BOOK = sa.Table(
 class BookWork:
     """`ScanWork` that writes into BOOK. `trouble`: raised in the round named `trouble_at`."""
 
-    def __init__(self, db: Database, pace: float = 0.0) -> None:
+    def __init__(self, db: Database, pace: float = 0.0, waiting: tuple[str, ...] = ()) -> None:
         self.db = db
         self.pace = pace
+        self.waiting = waiting
         self.trouble: list[Exception] = []
         self.trouble_at = ""
         self.loops: set[asyncio.AbstractEventLoop] = set()
         self.at_once: Counter[str] = Counter()
         self.most_at_once = 0
-        self.waiting: tuple[str, ...] = ()
 
     async def note(self, scan_id: str, line: str) -> None:
         self.loops.add(asyncio.get_running_loop())
@@ -102,15 +102,16 @@ async def wait_for(db: Database, scan_id: str, line: str, seconds: float = 20.0)
     raise AssertionError(f"{line!r} never came: {await lines(db, scan_id)}")
 
 
-async def main(url: str, folder: str) -> None:
-    """Work until SIGTERM."""
+async def main(url: str, folder: str, waiting: tuple[str, ...]) -> None:
+    """Work until SIGTERM. `waiting`: the scans that count as unfinished."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     db = Database(url)
     with Home(Path(folder)) as home:
         queue = ScanQueue(db)
         await queue.open()
-        runner = Runner(db, queue, BookWork(db, PACE), SystemClock(), RunnerConfig(home.executor_id, poll=0.1))
+        config = RunnerConfig(home.executor_id, poll=0.1, sweep=0.3)
+        runner = Runner(db, queue, BookWork(db, PACE, waiting), SystemClock(), config)
         await runner.start()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
@@ -121,4 +122,4 @@ async def main(url: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], tuple(sys.argv[3:])))

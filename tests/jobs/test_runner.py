@@ -13,8 +13,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from tests.databases import running_server
 from tests.jobs.fakework import ROUNDS, STEPS, BookWork, lines, make_book, wait_for
 
+from secrecon.jobs.presence import Presence
 from secrecon.jobs.queue import JobStatus, ScanQueue
 from secrecon.jobs.runner import LOST, Runner, RunnerConfig
 from secrecon.model.errors import BadInput, InternalError, OperatorError
@@ -167,11 +170,11 @@ async def test_a_second_worker_in_one_process_is_refused(db: Database, queue: Sc
 
 
 @asynccontextmanager
-async def worker(url: str, folder: Path) -> AsyncIterator[Process]:
+async def worker(url: str, folder: Path, *unfinished: str) -> AsyncIterator[Process]:
     """A worker process that is ready; killed at the end where it still runs."""
     program = Path(__file__).with_name("fakework.py")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(program), url, str(folder), stdout=PIPE, stderr=PIPE, env={**os.environ}
+        sys.executable, str(program), url, str(folder), *unfinished, stdout=PIPE, stderr=PIPE, env={**os.environ}
     )
     try:
         assert process.stdout is not None
@@ -186,6 +189,7 @@ async def worker(url: str, folder: Path) -> AsyncIterator[Process]:
         await process.communicate()
 
 
+@pytest.mark.slow
 async def test_a_scan_survives_kill_9(db: Database, queue: ScanQueue, database_url: str, tmp_path: Path) -> None:
     scan_id = await submit(db, queue)
     async with worker(database_url, tmp_path / "home") as first:
@@ -202,3 +206,98 @@ async def test_a_scan_survives_kill_9(db: Database, queue: ScanQueue, database_u
     assert found[-1] == "finish"
     assert list(dict.fromkeys(found)) == WHOLE
     assert sum(found.count(line) - 1 for line in WHOLE if line.startswith("begin")) <= 1
+
+
+@pytest.mark.slow
+async def test_a_scan_of_a_dead_worker_goes_on_elsewhere(
+    db: Database, queue: ScanQueue, database_url: str, tmp_path: Path
+) -> None:
+    scan_id = await submit(db, queue)
+    async with worker(database_url, tmp_path / "one") as first:
+        await wait_for(db, scan_id, "begin resolve 1")
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+    async with worker(database_url, tmp_path / "two", scan_id):
+        found = await wait_for(db, scan_id, "finish")
+    assert list(dict.fromkeys(found)) == WHOLE
+    assert found.count("end resolve 0") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+async def test_a_scan_of_a_living_worker_is_left_alone(postgres_url: str, tmp_path: Path) -> None:
+    db = Database(postgres_url)
+    await db.migrate()
+    await make_book(db)
+    queue = ScanQueue(db)
+    await queue.open()
+    scan_id = await submit(db, queue)
+    async with worker(postgres_url, tmp_path / "one"):
+        await wait_for(db, scan_id, "begin resolve 0")
+        async with worker(postgres_url, tmp_path / "two", scan_id):
+            found = await wait_for(db, scan_id, "finish")
+    assert found == WHOLE
+    await queue.close()
+    await db.close()
+
+
+@pytest.mark.postgres
+async def test_two_workers_with_one_id_are_refused(postgres_url: str) -> None:
+    db = Database(postgres_url)
+    first, second = (Presence(db, "a" * 32, SystemClock()) for _ in range(2))
+    try:
+        await first.begin()
+        with pytest.raises(OperatorError, match=r"another worker with the id a+ runs"):
+            await second.begin()
+        async with first.seize("b" * 32) as dead:
+            assert dead
+        await first.renew()
+        await first.end()
+        await second.renew()
+        async with second.seize("a" * 32) as dead:
+            assert dead
+    finally:
+        await first.end()
+        await second.end()
+        await db.close()
+
+
+async def test_a_scan_that_this_worker_has_and_does_not_run_is_requeued(db: Database, queue: ScanQueue) -> None:
+    """As when the database went away in a bad moment: the job says running, on us, and nothing runs it."""
+    scan_id = await submit(db, queue)
+    async with runner(db, queue, BookWork(db, pace=60.0)):
+        await wait_for(db, scan_id, "begin resolve 0")
+        table = "workflow_status" if db.is_sqlite else "dbos.workflow_status"
+        other = await submit(db, queue, account=2)
+        await wait_for(db, other, "begin resolve 0")
+    idle = Runner(db, queue, BookWork(db, waiting=(scan_id,)), SystemClock(), RunnerConfig("a" * 32))
+    async with db.reading() as tx:
+        query = sa.text(f"SELECT executor_id FROM {table} WHERE workflow_uuid = :id")
+        assert (await tx.connection.execute(query, {"id": scan_id})).scalar_one() == "a" * 32
+    await idle.sweep()
+    assert await queue.status(scan_id) is JobStatus.RUNNING
+    await idle.sweep()
+    assert await queue.status(scan_id) is JobStatus.WAITING
+    assert await queue.status(other) is JobStatus.RUNNING
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+async def test_a_scan_survives_a_restart_of_the_database() -> None:
+    with running_server() as server:
+        db = Database(server.url("postgres"))
+        await db.migrate()
+        await make_book(db)
+        queue = ScanQueue(db)
+        await queue.open()
+        scan_id = await submit(db, queue)
+        async with runner(db, queue, BookWork(db, pace=0.3)):
+            await wait_for(db, scan_id, "begin resolve 1")
+            await asyncio.to_thread(server.stop)
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(server.start)
+            found = await wait_for(db, scan_id, "finish", seconds=40.0)
+        assert list(dict.fromkeys(found)) == WHOLE
+        assert found.count("end resolve 0") == 1
+        await queue.close()
+        await db.close()

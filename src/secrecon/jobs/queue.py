@@ -6,13 +6,20 @@ A scan's workflow has the scan's own id, so enqueueing the same scan twice queue
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
+from dbos import error as dbos_errors
+from sqlalchemy.exc import SQLAlchemyError
 
 from secrecon.jobs import system
-from secrecon.model.errors import InternalError
+from secrecon.jobs.system import first_line
+from secrecon.model.errors import InternalError, OperatorError
+from secrecon.store import faults
 from secrecon.store.database import Database, Transaction
 
 PRIORITY = 100
@@ -26,6 +33,14 @@ class JobStatus(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`executor`: the worker that has it or had it last, "" for none."""
+
+    status: JobStatus
+    executor: str
 
 
 _STATUS = {
@@ -91,32 +106,50 @@ class ScanQueue:
         """
         if await self.status(scan_id) is not JobStatus.WAITING:
             return False
-        await self._opened().cancel_workflow_async(scan_id)
+        with self._told():
+            await self._opened().cancel_workflow_async(scan_id)
         return True
 
     async def status(self, scan_id: str) -> JobStatus | None:
         """How the scan's job stands; None where it was never queued."""
-        found = await self._opened().list_workflows_async(
-            workflow_ids=[scan_id], load_input=False, load_output=False
-        )
-        return _STATUS[found[0].status] if found else None
+        job = await self.look(scan_id)
+        return None if job is None else job.status
+
+    async def look(self, scan_id: str) -> Job | None:
+        """The scan's job; None where it was never queued."""
+        with self._told():
+            found = await self._opened().list_workflows_async(
+                workflow_ids=[scan_id], load_input=False, load_output=False
+            )
+        return Job(_STATUS[found[0].status], found[0].executor_id or "") if found else None
 
     async def resume(self, scan_id: str) -> None:
         """Queue a scan again that no worker is running although its job says so."""
-        await self._opened().resume_workflow_async(scan_id, queue_name=system.QUEUE)
+        with self._told():
+            await self._opened().resume_workflow_async(scan_id, queue_name=system.QUEUE)
 
     async def configure(self, scans_at_once: int, per_account: int, poll: float) -> None:
         """Say how many scans a worker and an account may have under way, and how often workers look, in seconds.
 
         The last worker to start decides for all.
         """
-        await self._opened().register_queue_async(
-            system.QUEUE,
-            worker_concurrency=scans_at_once,
-            partition_concurrency=per_account,
-            polling_interval_sec=poll,
-            on_conflict="always_update",
-        )
+        with self._told():
+            await self._opened().register_queue_async(
+                system.QUEUE,
+                worker_concurrency=scans_at_once,
+                partition_concurrency=per_account,
+                polling_interval_sec=poll,
+                on_conflict="always_update",
+            )
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, dbos_errors.DBOSException) as error:
+            raise OperatorError(
+                f"the queue in {faults.name(self._db.url)} cannot be used: {first_line(error)}"
+            ) from error
 
     def _opened(self) -> DBOSClient:
         if self._client is None:

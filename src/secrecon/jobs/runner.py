@@ -17,6 +17,7 @@ import structlog
 from dbos import DBOS, DBOSConfig
 
 from secrecon.jobs import system, workflow
+from secrecon.jobs.presence import Presence
 from secrecon.jobs.queue import JobStatus, ScanQueue
 from secrecon.jobs.work import ScanWork
 from secrecon.model.errors import OperatorError, SecReconError
@@ -38,7 +39,7 @@ class RunnerConfig:
     scans_at_once: int = 2
     per_account: int = 1
     poll: float = 0.15
-    sweep: float = 15.0
+    sweep: float = 5.0
 
 
 class Runner:
@@ -52,6 +53,8 @@ class Runner:
         self._started = False
         self._sweeper: asyncio.Task[None] | None = None
         self._seat = workflow.Seat(work)
+        self._presence = Presence(db, config.executor_id, clock)
+        self._stranded: set[str] = set()
 
     @property
     def running(self) -> frozenset[str]:
@@ -62,10 +65,12 @@ class Runner:
         """Begin to take scans; unfinished ones of this executor go on. The queue is open. Raises OperatorError."""
         self._seat.take(asyncio.get_running_loop())
         try:
+            await self._presence.begin()
             await self._queue.configure(self._config.scans_at_once, self._config.per_account, self._config.poll)
             await asyncio.to_thread(self._launch)
         except BaseException:
             await asyncio.to_thread(DBOS.destroy)
+            await self._presence.end()
             self._seat.leave()
             raise
         self._started = True
@@ -91,27 +96,47 @@ class Runner:
             log_.warning("rounds abandoned; they will be run again", scans=sorted(self._seat.busy))
         await asyncio.to_thread(DBOS.destroy)
         await self._seat.settle()
+        await self._presence.end()
         self._seat.leave()
 
     async def sweep(self) -> None:
-        """End or requeue scans that no workflow will ever end: look at each unfinished one once."""
+        """Look at each unfinished scan once: end those that no workflow will end, requeue those that nobody runs."""
+        await self._presence.renew()
+        stranded: set[str] = set()
         for scan_id in await self._seat.work.unfinished():
+            job = None if scan_id in self._seat.active else await self._queue.look(scan_id)
             if scan_id in self._seat.active:
                 continue
-            status = await self._queue.status(scan_id)
-            if status is JobStatus.CANCELLED or status is JobStatus.DONE:
-                await self._seat.work.finish(scan_id)
-            elif status is None or status is JobStatus.FAILED:
-                log_.error("scan lost", scan_id=scan_id, job=status)
+            if job is None or job.status is JobStatus.FAILED:
+                log_.error("scan lost", scan_id=scan_id, job=job)
                 await self._seat.work.failed(scan_id, LOST)
+            elif job.status in (JobStatus.CANCELLED, JobStatus.DONE):
+                await self._seat.work.finish(scan_id)
+            elif job.status is JobStatus.RUNNING and job.executor == self._config.executor_id:
+                stranded.add(scan_id)
+            elif job.status is JobStatus.RUNNING:
+                await self._rescue(scan_id, job.executor)
+        for scan_id in sorted(stranded & self._stranded):
+            log_.warning("scan requeued: this worker has it and does not run it", scan_id=scan_id)
+            await self._queue.resume(scan_id)
+        self._stranded = stranded - self._stranded
+
+    async def _rescue(self, scan_id: str, executor: str) -> None:
+        async with self._presence.seize(executor) as dead:
+            job = await self._queue.look(scan_id) if dead else None
+            if job is not None and job.status is JobStatus.RUNNING and job.executor == executor:
+                log_.warning("scan requeued: its worker died", scan_id=scan_id, worker=executor)
+                await self._queue.resume(scan_id)
 
     async def _sweep_for_ever(self) -> None:
         while True:
             await self._clock.sleep(self._config.sweep)
             try:
                 await self.sweep()
-            except SecReconError as error:
-                log_.warning("looking for lost scans failed", error=str(error))
+            except OperatorError as error:
+                log_.warning("looking for lost scans failed; it is tried again", error=str(error))
+            except Exception:
+                log_.exception("looking for lost scans failed; it is tried again")
 
     def _launch(self) -> None:
         system.tame_log()

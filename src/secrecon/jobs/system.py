@@ -43,7 +43,7 @@ def migrate(url: URL) -> None:
         DBOS.migrate(system_url(url), schema=SCHEMA)
     except SQLAlchemyError as error:
         raise OperatorError(
-            f"the queue's tables cannot be made or brought up to date: {_first_line(error)}; the database user must own"
+            f"the queue's tables cannot be made or brought up to date: {first_line(error)}; the database user must own"
             " the database"
         ) from error
 
@@ -64,5 +64,6 @@ def _expected(record: logging.LogRecord) -> bool:
     return "Asyncio task cancelled for workflow or step" not in text
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of the database or of DBOS says, cut to what a person reads."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

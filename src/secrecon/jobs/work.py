@@ -10,7 +10,7 @@ class ScanWork(Protocol):
     """Runs on the event loop that started the runner. Every method may be called again after a crash."""
 
     async def steps(self, scan_id: str) -> Sequence[str]:
-        """Mark the scan as running; its steps in order. None for a scan that has ended already."""
+        """Mark the scan as running; its steps in order; no step for a scan that has ended already."""
         ...
 
     async def run_step(self, scan_id: str, step: str, round_: int) -> bool:
