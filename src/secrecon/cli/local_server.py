@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from secrecon.lab.description import LabDescription
 from secrecon.model.errors import OperatorError
@@ -30,7 +30,6 @@ from secrecon.model.scan import PhaseName
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
-_DOCUMENT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
 class Started(BaseModel):
@@ -193,7 +192,10 @@ class LocalServer:
 
     def report(self, db_scan_id: int, key: str) -> dict[str, JsonValue]:
         """GET /api/scan/{db_scan_id}."""
-        return _DOCUMENT.validate_json(self.get(f"/api/scan/{db_scan_id}", key))
+        document = json.loads(self.get(f"/api/scan/{db_scan_id}", key))
+        if not isinstance(document, dict):
+            raise OperatorError(f"the report {db_scan_id} is not a JSON object")
+        return document
 
     def _environment(self) -> dict[str, str]:
         outside = {name: value for name, value in os.environ.items() if not name.startswith("SECRECON_")}

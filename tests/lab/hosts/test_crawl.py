@@ -36,7 +36,7 @@ def test_what_a_crawl_can_find(lab: LabProcess, path: str, needle: str) -> None:
     ("method", "path", "trap"),
     [
         ("GET", "/thumbnail?item=3&size=999999999", "size-changed"),
-        ("GET", "/thumbnail?item=3", "size-changed"),
+        ("GET", "/thumbnail?item=3&size=9999999", "size-changed"),
         ("GET", "/logout?token=a1b2c3", "logout-followed"),
         ("GET", "/logout?token=http://x.cb.test/", "logout-changed"),
         ("GET", "/items/delete?id=3", "delete-followed"),
