@@ -96,8 +96,8 @@ class StatusAnswer(Shape):
     oast_self_test: SelfTest | None
     findings_found: Annotated[int, Field(ge=0, description="Findings of every severity")]
     assets_found: Annotated[int, Field(ge=0)]
-    oast_interactions: Annotated[int, Field(ge=0)]
-    requests_sent: Annotated[int, Field(ge=0)]
+    interactions: Annotated[int, Field(ge=0, description="Callbacks from the target so far")]
+    requests: Annotated[int, Field(ge=0)]
     bytes_received: Annotated[int, Field(ge=0)]
     created_at: Time
     started_at: Time | None
