@@ -8,8 +8,10 @@ from hypothesis import given
 from tests.report.conftest import ALL_DONE, make_finding, make_record, records, with_callback
 
 from secrecon.model.finding import EvidenceLevel, Severity
+from secrecon.model.interaction import CallbackProtocol
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import FeedInfo, Outcome, PhaseName, ScanStatus
+from secrecon.model.target import parse_target
 from secrecon.report import build
 from secrecon.report.text import count, line
 
@@ -71,9 +73,25 @@ def test_one_critical_by_version_is_not_called_proof() -> None:
 
 def test_proven_ssrf() -> None:
     text = text_of(with_callback(make_record()))
-    assert "The target called our listener back when asked to" in text
+    assert "The target sent a request to our listener when asked to" in text
     assert "received 1 callback from the target (1 HTTP)" in text
     assert "1 further hit was our own self-test" in text
+
+
+def test_a_lookup_alone_is_not_called_a_request() -> None:
+    record = with_callback(make_record())
+    hits = tuple(replace(hit, protocol=CallbackProtocol.DNS) for hit in record.interactions)
+    text = text_of(replace(record, interactions=hits))
+    assert "looked our listener's name up when asked to" in text
+    assert "sent a request" not in text
+    assert "not suspicion" not in text
+
+
+def test_an_organisation_goes_by_its_name() -> None:
+    record = make_record()
+    text = text_of(replace(record, spec=replace(record.spec, target=parse_target("acme.test"))))
+    assert "scan of acme.test on" in text
+    assert "https://acme.test" not in text
 
 
 def test_kev() -> None:
@@ -113,7 +131,7 @@ def test_unreachable() -> None:
 def test_ssrf_not_testable() -> None:
     skipped = replace(ALL_DONE[-1], outcome=Outcome.SKIPPED, reason="the scan has no listener")
     text = text_of(replace(make_record(), attempts=(*ALL_DONE[:-1], skipped)))
-    assert "SSRF could not be fully tested" in text
+    assert "SSRF could not be tested" in text
     assert "the scan has no listener" in text
     assert "could have reached the listener" not in text
 

@@ -11,6 +11,7 @@ from secrecon.model.asset import Asset, Page, RequestShape, Service, Technology,
 from secrecon.model.finding import Evidence
 from secrecon.model.interaction import Interaction, OastReach, OastSelfTest, Payload
 from secrecon.model.record import FindingRecord, ScanRecord
+from secrecon.model.target import TargetKind
 from secrecon.report.coverage import read_coverage
 from secrecon.report.document import (
     AssetSeen,
@@ -102,6 +103,7 @@ def _facts(record: ScanRecord) -> Facts:
         scan_id=spec.scan_id,
         db_scan_id=record.db_scan_id,
         target=line(spec.target.url),
+        subject=line(spec.target.host if spec.target.kind is TargetKind.ORGANISATION else spec.target.url),
         target_kind=str(spec.target.kind),
         scan_mode=spec.mode,
         touch=str(spec.touch),

@@ -169,9 +169,11 @@ def _ssrf_gap(area: AreaCoverage, self_test: SelfTest | None) -> str:
     """Why SSRF cannot be called tested, "" where it can."""
     if area.count.applicable == 0:
         return "no SSRF check ran"
+    if area.count.done == 0:
+        return "; ".join(area.reasons)
     if area.count.not_done:
-        share = f"{area.count.not_done:,} of {count(area.count.applicable, 'check')} did not run"
-        return f"{share}: {'; '.join(area.reasons)}"
+        share = f"only {area.count.done:,} of {count(area.count.applicable, 'check')} ran"
+        return f"{share} ({'; '.join(area.reasons)})"
     if self_test is None:
         return "the callback listener was not tested, so silence proves nothing"
     if not self_test.reachable:
@@ -180,7 +182,7 @@ def _ssrf_gap(area: AreaCoverage, self_test: SelfTest | None) -> str:
 
 
 def _gaps(areas: tuple[AreaCoverage, ...], ssrf_gap: str, tested: bool) -> tuple[str, ...]:
-    gaps = [f"SSRF could not be fully tested: {ssrf_gap}."] if ssrf_gap else []
+    gaps = [f"SSRF could not be tested: {ssrf_gap}."] if ssrf_gap else []
     for area in areas:
         if area.area in ("ssrf", "recon"):
             continue
@@ -188,8 +190,7 @@ def _gaps(areas: tuple[AreaCoverage, ...], ssrf_gap: str, tested: bool) -> tuple
         if counted.total == 0 and area.area in REQUIRED:
             gaps.append(f"{area.title}: no check ran.")
         elif counted.not_done:
-            done = "none" if counted.done == 0 else f"{counted.done:,}"
-            ran = f"{done} of {count(counted.applicable, 'check')} ran"
+            ran = f"{counted.done:,} of {count(counted.applicable, 'check')} ran" if counted.done else "not tested"
             gaps.append(f"{area.title}: {ran} ({'; '.join(area.reasons)}).")
     if not tested:
         gaps.insert(0, "Nothing on the target could be assessed: no check got an answer from it.")

@@ -319,11 +319,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the report knows before it grades and tells: the record, ordered, counted and made safe to show."""
+    """What the report knows before it grades and tells: the record, ordered, counted and made safe to show.
+
+    `target`: the normalised URL. `subject`: what people call it, the bare name for an organisation.
+    """
 
     scan_id: str
     db_scan_id: int
     target: str
+    subject: str
     target_kind: str
     scan_mode: ScanMode
     touch: str

@@ -18,7 +18,7 @@ def to_markdown(report: Report) -> bytes:
     """The whole report, narrative first, then findings, coverage, arithmetic and callbacks."""
     facts = report.facts
     parts = [
-        f"# Security report: {escape(facts.target)}",
+        f"# Security report: {escape(facts.subject)}",
         f"**Grade {report.risk_score}** · {count(len(facts.findings), 'finding')} · report {facts.db_scan_id}, "
         f"version {facts.version} · {escape(str(facts.scan_mode))} scan · finished {facts.finished or 'not yet'}",
     ]

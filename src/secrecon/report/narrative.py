@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
+from secrecon.model.interaction import CallbackProtocol
 from secrecon.model.scan import ScanMode, ScanStatus
 from secrecon.report.coverage import phases_missed
 from secrecon.report.document import Coverage, Facts, Grade, ReportFinding, Section
@@ -16,6 +17,7 @@ from secrecon.report.text import count, day, listed
 
 BOTH, DIRECTOR, ENGINEER = "both", "director", "engineer"
 MOST_GROUPS = 12
+BRIEF = 200
 _MODES = {ScanMode.QUICK: "quick", ScanMode.FULL: "full"}
 
 
@@ -52,34 +54,47 @@ def _in_short(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[str, ...
         paragraphs.append(
             f"{which} (KEV): attackers use such flaws today, so they come before others of their rank."
         )
-    proven = [f for f in facts.counted if f.oast_verified]
-    if proven:
-        places = listed(_unique(f.place for f in proven), 4)
-        who = "The target" if len(proven) == 1 else f"In {len(proven):,} cases the target"
-        paragraphs.append(f"{who} called our listener back when asked to ({places}). That is proof, not suspicion.")
+    paragraphs.extend(_proven(facts))
     paragraphs.append(f"Grade {graded.words}")
     return tuple(paragraphs)
+
+
+def _proven(facts: Facts) -> list[str]:
+    """What callbacks prove: a request where one came, only a lookup where nothing else did."""
+    requested = {(hit.asset, hit.location) for hit in facts.target_hits if hit.protocol == CallbackProtocol.HTTP}
+    verified = [finding for finding in facts.counted if finding.oast_verified]
+    fetched = [finding for finding in verified if (finding.asset, finding.location) in requested]
+    looked_up = [finding for finding in verified if (finding.asset, finding.location) not in requested]
+    told = []
+    for found, what in (
+        (fetched, "sent a request to our listener when asked to ({}). That is proof, not suspicion."),
+        (looked_up, "looked our listener's name up when asked to ({}). That proves a lookup, not yet a request."),
+    ):
+        if found:
+            who = "The target" if len(found) == 1 else f"In {len(found):,} cases the target"
+            told.append(f"{who} {what.format(listed(_unique(f.place for f in found), 4))}")
+    return told
 
 
 def _opening(facts: Facts, coverage: Coverage) -> str:
     mode = _MODES[facts.scan_mode]
     if not facts.status.is_final:
-        return f"This {mode} scan of {facts.target} is still {facts.status}. What follows is what it has so far."
+        return f"This {mode} scan of {facts.subject} is still {facts.status}. What follows is what it has so far."
     when = f" on {day(facts.finished)}" if facts.finished else ""
     if facts.status is ScanStatus.ERROR:
         why = f": {facts.error}" if facts.error else ""
-        return f"This {mode} scan of {facts.target} ended in an error{when}{why.rstrip('.')}. It is not complete."
+        return f"This {mode} scan of {facts.subject} ended in an error{when}{why.rstrip('.')}. It is not complete."
     if facts.cancelled:
         missed = listed([str(phase) for phase in phases_missed(coverage.not_run)], 9)
         not_run = f" These phases were not run: {missed}." if missed else ""
-        return f"This {mode} scan of {facts.target} was cancelled{when} before its end.{not_run}"
+        return f"This {mode} scan of {facts.subject} was cancelled{when} before its end.{not_run}"
     took = f" It took {_duration(facts.seconds)} and {count(facts.requests, 'request')}." if facts.seconds else ""
     if not coverage.tested:
         return (
-            f"{facts.target} could not be tested: the {mode} scan ended{when} without an answer from its web services."
+            f"{facts.subject} could not be tested: the {mode} scan ended{when} without an answer from its web services."
             f"{took} This report says nothing about whether the target is safe."
         )
-    return f"SecRecon finished a {mode} scan of {facts.target}{when}.{took}"
+    return f"SecRecon finished a {mode} scan of {facts.subject}{when}.{took}"
 
 
 def _duration(seconds: float | None) -> str:
@@ -207,8 +222,13 @@ def _unique(items: Iterable[str]) -> list[str]:
 
 
 def _first(text: str) -> str:
-    """The first paragraph of a text, as one line."""
-    return " ".join(text.strip().split("\n\n", 1)[0].split())
+    """The first sentences of a text, as one line of about two hundred characters."""
+    told = ""
+    for sentence in " ".join(text.strip().split("\n\n", 1)[0].split()).split(". "):
+        if told and len(told) + len(sentence) > BRIEF:
+            return told + "."
+        told += (". " if told else "") + sentence
+    return told
 
 
 def _callbacks(facts: Facts, coverage: Coverage) -> Section:
@@ -229,7 +249,7 @@ def _callbacks(facts: Facts, coverage: Coverage) -> Section:
         verb = "was" if own == 1 else "were"
         paragraphs.append(f"{count(own, 'further hit')} {verb} our own self-test or resolver and proved nothing.")
     if coverage.ssrf_gap:
-        paragraphs.append(f"SSRF could not be fully tested: {coverage.ssrf_gap}. Silence there is no good news.")
+        paragraphs.append(f"SSRF could not be tested in full: {coverage.ssrf_gap}. Silence there is no good news.")
     elif not hits:
         paragraphs.append(
             "No callback came from the target, and the self-test showed that one could have reached the listener."
