@@ -101,6 +101,22 @@ async def test_a_locked_file_is_told(tmp_path: Path) -> None:
         other.close()
 
 
+async def test_a_writer_that_keeps_the_others_waiting_is_told(tmp_path: Path) -> None:
+    db = Database(sqlite_url(tmp_path / "secrecon.db"), busy_seconds=0.1)
+    await db.migrate()
+    try:
+        async with db.transaction() as tx:
+            await users.add_account(tx, "business", 1.0)
+            with pytest.raises(OperatorError, match="was busy for more than"):
+                async with db.transaction():
+                    pass
+        async with db.transaction() as tx:
+            await users.add_account(tx, "business", 1.0)
+        assert await accounts(db) == 2
+    finally:
+        await db.close()
+
+
 async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "secrecon.db").write_bytes(b"not a database at all " * 100)
     assert "is not a SQLite database" in await told(Database(sqlite_url(tmp_path / "secrecon.db")))

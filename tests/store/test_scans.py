@@ -10,7 +10,7 @@ import pytest
 from secrecon.model.errors import InternalError
 from secrecon.model.record import Progress
 from secrecon.model.scan import EngineInfo, PhaseName, ScanStatus
-from secrecon.store import events, records, scans
+from secrecon.store import events, findings, keys, payloads, records, scans, targets, users
 
 if TYPE_CHECKING:
     from tests.store.conftest import Shelf
@@ -132,3 +132,22 @@ async def test_events_are_read_on_from_any_seq(shelf: Shelf) -> None:
         log = await events.after(tx, scan_id, 2, 2)
         assert await events.last_seqs(tx, [scan_id, "f" * 32]) == {scan_id: 5}
     assert [(event.seq, event.data) for event in log] == [(3, {"n": 2}), (4, {"n": 3})]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**53, 2**63, 10**30, -(10**30)])
+async def test_numbers_that_nobody_gave_out_find_nothing(shelf: Shelf, number: int) -> None:
+    await shelf.add_scan()
+    async with shelf.db.transaction() as tx:
+        assert await scans.by_db_id(tx, number) is None
+        assert await findings.by_id(tx, shelf.account_id, number) is None
+        assert not await keys.revoke(tx, shelf.account_id, number, 1.0)
+        assert not await targets.revoke(tx, shelf.account_id, number, 1.0)
+
+
+async def test_names_that_nobody_gave_out_find_nothing(shelf: Shelf) -> None:
+    await shelf.add_scan()
+    async with shelf.db.reading() as tx:
+        for text in ("", "\x00", "\ud83d", "a" * 5000):
+            assert await scans.by_scan_id(tx, text) is None
+            assert await payloads.find(tx, text) is None
+            assert await users.by_email(tx, text) is None

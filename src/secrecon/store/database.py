@@ -58,6 +58,7 @@ class Database:
         self.url = _checked(url)
         self._busy = busy_seconds
         self._opened = False
+        self._writer = asyncio.Lock()
         self._engine = self._make_engine()
 
     @property
@@ -72,7 +73,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A writing unit of work: committed at the end of the block, rolled back when the block raises."""
-        async with self._connected({_WRITES: True}) as connection:
+        async with self._turn(), self._connected({_WRITES: True}) as connection:
             yield Transaction(connection)
 
     @contextlib.asynccontextmanager
@@ -120,6 +121,25 @@ class Database:
         sa.event.listen(engine.sync_engine, "connect", self._prepare)
         sa.event.listen(engine.sync_engine, "begin", _begin)
         return engine
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """On SQLite this process's writers take turns in the order they came, instead of trying again and again."""
+        if not self.is_sqlite:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._busy):
+                await self._writer.acquire()
+        except TimeoutError as error:
+            raise OperatorError(
+                f"{faults.name(self.url)} was busy for more than {self._busy:.0f} s: look at the disk, or run fewer"
+                " scans at once"
+            ) from error
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     async def _open_file(self) -> None:
         """Before the pool's first connection: see that the file can be used, and put it into WAL mode for good."""

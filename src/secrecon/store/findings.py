@@ -96,14 +96,16 @@ async def list_of(tx: Reading, account_id: int, after: int | None, limit: int) -
 
 
 async def by_id(tx: Reading, account_id: int, finding_id: int) -> KnownFinding | None:
-    query = sa.select(_finding).where(_finding.c.id == finding_id, _finding.c.account_id == account_id)
+    query = sa.select(_finding).where(
+        _finding.c.id == tables.storable(finding_id), _finding.c.account_id == account_id
+    )
     row = (await tx.connection.execute(query)).one_or_none()
     return None if row is None else _read(row)
 
 
 async def set_status(tx: Transaction, account_id: int, finding_id: int, status: FindingStatus) -> bool:
     """Record a decision about a finding; False where the account has no such one."""
-    ours = sa.and_(_finding.c.id == finding_id, _finding.c.account_id == account_id)
+    ours = sa.and_(_finding.c.id == tables.storable(finding_id), _finding.c.account_id == account_id)
     change = sa.update(_finding).where(ours).values(status=status.value)
     return (await tx.connection.execute(change)).rowcount == 1
 

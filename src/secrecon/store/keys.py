@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.tables import api_key as _key
+from secrecon.store.tables import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ async def touch(tx: Transaction, key_id: int, at: float) -> None:
 
 async def revoke(tx: Transaction, account_id: int, key_id: int, at: float) -> bool:
     """Revoke a key of the account; False where there is no such key. A revoked key keeps its first date."""
-    ours = sa.and_(_key.c.id == key_id, _key.c.account_id == account_id)
+    ours = sa.and_(_key.c.id == storable(key_id), _key.c.account_id == account_id)
     change = sa.update(_key).where(ours).values(revoked=sa.func.coalesce(_key.c.revoked, at))
     return (await tx.connection.execute(change)).rowcount == 1
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from secrecon.model.codec import dump, load
 from secrecon.model.interaction import Payload
 from secrecon.store.database import Reading, Transaction
+from secrecon.store.tables import clean
 from secrecon.store.tables import payload as _payload
 
 
@@ -24,7 +25,7 @@ async def add(tx: Transaction, payloads: Sequence[Payload]) -> None:
 
 
 async def find(tx: Reading, token: str) -> Payload | None:
-    query = sa.select(_payload.c.payload).where(_payload.c.token == token)
+    query = sa.select(_payload.c.payload).where(_payload.c.token == clean(token))
     text = (await tx.connection.execute(query)).scalar_one_or_none()
     return None if text is None else load(Payload, text)
 

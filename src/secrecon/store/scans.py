@@ -105,11 +105,11 @@ async def add(
 
 
 async def by_scan_id(tx: Reading, scan_id: str) -> StoredScan | None:
-    return await _one(tx, _scan.c.scan_id == scan_id)
+    return await _one(tx, _scan.c.scan_id == tables.clean(scan_id))
 
 
 async def by_db_id(tx: Reading, db_scan_id: int) -> StoredScan | None:
-    return await _one(tx, _scan.c.db_scan_id == db_scan_id)
+    return await _one(tx, _scan.c.db_scan_id == tables.storable(db_scan_id))
 
 
 async def list_of(tx: Reading, account_id: int, before: int | None, limit: int) -> tuple[StoredScan, ...]:

@@ -45,6 +45,11 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def storable(number: int) -> int:
+    """`number` where a column can hold it, else -1, which no row has: for numbers that a caller made up."""
+    return number if 0 <= number < 2**63 else -1
+
+
 def _id() -> sa.Column[int]:
     return sa.Column("id", _ID, primary_key=True, autoincrement=True)
 

@@ -11,6 +11,7 @@ from secrecon.model.codec import dump, load
 from secrecon.model.target import Target
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.tables import authorized_target as _target
+from secrecon.store.tables import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ async def list_of(tx: Reading, account_id: int) -> tuple[AuthorizedTarget, ...]:
 
 async def revoke(tx: Transaction, account_id: int, target_id: int, at: float) -> bool:
     """Withdraw an authorization; False where the account has no such one in force."""
-    ours = sa.and_(_target.c.id == target_id, _target.c.account_id == account_id, _target.c.revoked.is_(None))
+    ours = sa.and_(
+        _target.c.id == storable(target_id), _target.c.account_id == account_id, _target.c.revoked.is_(None)
+    )
     return (await tx.connection.execute(sa.update(_target).where(ours).values(revoked=at))).rowcount == 1
 
 

@@ -74,7 +74,7 @@ async def add(
 
 
 async def by_email(tx: Reading, email: str) -> User | None:
-    return await _one(tx, _user.c.email == email)
+    return await _one(tx, _user.c.email == tables.clean(email))
 
 
 async def by_id(tx: Reading, user_id: int) -> User | None:
