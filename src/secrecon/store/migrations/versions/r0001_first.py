@@ -16,11 +16,13 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Make every table."""
     _people()
+    _keys()
     _money()
     _rights()
     _scan()
     _learned()
     _found()
+    _inventory()
     _heard()
 
 
@@ -59,6 +61,9 @@ def _people() -> None:
     )
     op.create_index(op.f("ix_session_expires"), "session", ["expires"], unique=False)
     op.create_index(op.f("ix_session_user_id"), "session", ["user_id"], unique=False)
+
+
+def _keys() -> None:
     op.create_table(
         "api_key",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
@@ -288,6 +293,9 @@ def _found() -> None:
         sa.UniqueConstraint("scan_id", "fingerprint", name=op.f("uq_scan_finding_scan_id_fingerprint")),
     )
     op.create_index(op.f("ix_scan_finding_finding_id"), "scan_finding", ["finding_id"], unique=False)
+
+
+def _inventory() -> None:
     op.create_table(
         "asset",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
