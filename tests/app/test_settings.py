@@ -41,6 +41,7 @@ def test_the_documented_table_is_the_code() -> None:
         ("SECRECON_DNS_SERVERS", "dns.example"),
         ("SECRECON_DNS_SERVERS", "127.0.0.1:x"),
         ("SECRECON_OAST_ADDRESS", "here"),
+        ("SECRECON_SCOPE_ALLOW", "10.0.0.0/99"),
         ("SECRECON_BASE_URL", "scanner.example"),
         ("SECRECON_METRICS", "maybe"),
         ("SECRECON_SCANS_AT_ONCE", "0"),

@@ -98,6 +98,9 @@ async def serve(settings: Settings, host: str, port: int) -> None:
             )
             address = bound.getsockname()
             log_.info("listening", url=f"http://{address[0]}:{address[1]}", data_dir=str(settings.data_dir))
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # uvicorn takes these over, and raises the one it got again when it is done: by then we are stopping.
+                signal.signal(number, lambda *_: None)
             await uvicorn.Server(config).serve(sockets=[bound])
     finally:
         bound.close()

@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from secrecon.engine.phases.probe import WEB_PORTS
-from secrecon.model.errors import OperatorError
+from secrecon.model.errors import BadInput, OperatorError
+from secrecon.net.gate import AllowList
 
 PREFIX = "SECRECON_"
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -87,6 +88,15 @@ class Settings(BaseSettings):
     def _servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for server in value:
             server_address(server)
+        return value
+
+    @field_validator("scope_allow")
+    @classmethod
+    def _allow(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            AllowList(value)
+        except BadInput as error:
+            raise ValueError(str(error)) from error
         return value
 
     @field_validator("database_url")
