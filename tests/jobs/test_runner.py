@@ -162,6 +162,23 @@ async def test_scans_that_no_workflow_will_end_are_ended(db: Database, queue: Sc
     assert await lines(db, waiting) == []
 
 
+async def test_jobs_that_ended_are_forgotten_in_time(db: Database, queue: ScanQueue) -> None:
+    begun = SystemClock().now()
+    done, waiting, withdrawn = [await submit(db, queue, account) for account in (1, 2, 3)]
+    await queue.withdraw(withdrawn)
+    await queue.withdraw(waiting)
+    await queue.resume(waiting)
+    async with runner(db, queue, BookWork(db), scans_at_once=1):
+        await status_becomes(queue, done, JobStatus.DONE)
+        await status_becomes(queue, waiting, JobStatus.DONE)
+    late = await submit(db, queue)
+    assert await queue.forget(begun - 10) == 0
+    assert await queue.status(done) is JobStatus.DONE
+    assert await queue.forget(SystemClock().now() + 10) == 3
+    assert [await queue.status(scan_id) for scan_id in (done, waiting, withdrawn)] == [None] * 3
+    assert await queue.status(late) is JobStatus.WAITING
+
+
 async def test_a_second_worker_in_one_process_is_refused(db: Database, queue: ScanQueue) -> None:
     async with runner(db, queue, BookWork(db)):
         second = Runner(db, queue, BookWork(db), SystemClock(), RunnerConfig("b" * 32))

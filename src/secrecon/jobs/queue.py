@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from secrecon.store import faults
 from secrecon.store.database import Database, Transaction
 
 PRIORITY = 100
+BATCH = 500
 
 
 class JobStatus(StrEnum):
@@ -52,6 +54,7 @@ _STATUS = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobStatus.FAILED,
     "CANCELLED": JobStatus.CANCELLED,
 }
+_OVER = ("SUCCESS", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 
 
 class ScanQueue:
@@ -127,6 +130,17 @@ class ScanQueue:
         """Queue a scan again that no worker is running although its job says so."""
         with self._told():
             await self._opened().resume_workflow_async(scan_id, queue_name=system.QUEUE)
+
+    async def forget(self, before: float) -> int:
+        """Drop the jobs that ended before that moment, some hundreds at a time; how many. The scans stay."""
+        moment = datetime.fromtimestamp(before, UTC).isoformat()
+        with self._told():
+            old = await self._opened().list_workflows_async(
+                status=list(_OVER), completed_before=moment, limit=BATCH, load_input=False, load_output=False
+            )
+            if old:
+                await self._opened().delete_workflows_async([job.workflow_id for job in old])
+        return len(old)
 
     async def configure(self, scans_at_once: int, per_account: int, poll: float) -> None:
         """Say how many scans a worker and an account may have under way, and how often workers look, in seconds.

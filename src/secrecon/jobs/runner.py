@@ -26,6 +26,8 @@ from secrecon.store.database import Database
 
 T = TypeVar("T")
 log_ = structlog.get_logger("secrecon.jobs")
+KEEP_SECONDS = 7 * 86400.0
+TIDY_SECONDS = 600.0
 LOST = "its worker stopped and the scan could not be continued"
 
 
@@ -129,10 +131,14 @@ class Runner:
                 await self._queue.resume(scan_id)
 
     async def _sweep_for_ever(self) -> None:
+        tidied = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._config.sweep)
             try:
                 await self.sweep()
+                if self._clock.monotonic() - tidied > TIDY_SECONDS:
+                    tidied = self._clock.monotonic()
+                    await self._queue.forget(self._clock.now() - KEEP_SECONDS)
             except OperatorError as error:
                 log_.warning("looking for lost scans failed; it is tried again", error=str(error))
             except Exception:
