@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from tests.report.conftest import ALL_DONE, entry, hostile, make_finding, make_record, records, with_callback
 
 from secrecon.model.errors import BadInput
@@ -23,6 +24,7 @@ from secrecon.report import FORMATS, build, render
 from secrecon.report.markdown import escape, fenced
 from secrecon.report.page import CONTENT_SECURITY_POLICY
 from secrecon.report.table import COLUMNS, inert
+from secrecon.report.text import line
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -202,12 +204,22 @@ def test_a_fence_cannot_be_left(text: str) -> None:
     assert not any(fence in part for part in "\n".join(shown[1:-1]).split("\n"))
 
 
-def test_markdown_escapes_markup() -> None:
-    shown = escape("<img src=x> [a](javascript:b) `c` *d* | e\n# f")
-    assert "<img" not in shown
-    assert "[a](" not in shown.replace("\\", "") or "\\[" in shown
-    assert "\n" not in shown
-    assert "\\|" in shown
+@given(hostile | st.text("<>[]()!*_`#-+=.:/1234567890 |~\\\\&@w\\n", max_size=30))
+def test_markdown_text_is_only_text(text: str) -> None:
+    wanted = " ".join(line(text).split())
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(escape(line(text)))
+    if not wanted:
+        assert tokens == []
+        return
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    children = tokens[1].children or []
+    assert {child.type for child in children} <= {"text", "text_special"}
+    assert "".join(child.content for child in children) == wanted
+
+
+def test_markdown_makes_no_links_by_itself() -> None:
+    assert "://" not in escape("see https://evil.test and http://x")
+    assert "www." not in escape("www.evil.test")
 
 
 def test_markdown_tells_everything() -> None:

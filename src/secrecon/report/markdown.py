@@ -11,16 +11,18 @@ from collections.abc import Iterable
 from secrecon.report.document import EvidenceItem, Report, ReportFinding
 from secrecon.report.text import count
 
-_SPECIAL = {ord(c): "\\" + c for c in "\\`*_{}[]()#+-.!|>~=$^:@/"} | {ord("<"): "&lt;", ord("&"): "&amp;"}
+_SPECIAL = {ord(c): "\\" + c for c in "\\`*_[]|~$@"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
+_BLOCK_STARTS = "#+-=:"
 
 
 def to_markdown(report: Report) -> bytes:
     """The whole report, narrative first, then findings, coverage, arithmetic and callbacks."""
     facts = report.facts
+    number = f"· report {facts.db_scan_id}, version {facts.version} " if facts.db_scan_id else ""
     parts = [
         f"# Security report: {escape(facts.subject)}",
-        f"**Grade {report.risk_score}** · {count(len(facts.findings), 'finding')} · report {facts.db_scan_id}, "
-        f"version {facts.version} · {escape(str(facts.scan_mode))} scan · finished {facts.finished or 'not yet'}",
+        f"**Grade {report.risk_score}** · {count(len(facts.findings), 'finding')} {number}"
+        f"· {facts.scan_mode} scan · finished {facts.finished or 'not yet'}",
     ]
     for section in report.narrative:
         parts.append(f"## {escape(section.title)}")
@@ -36,8 +38,17 @@ def to_markdown(report: Report) -> bytes:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return " ".join(text.split()).translate(_SPECIAL)
+    """Text that Markdown shows as it is, on one line: no markup, no link of its own, no list, heading or rule."""
+    shown = " ".join(text.split()).translate(_SPECIAL)
+    shown = shown.replace("://", ":\\//")
+    for www in ("www.", "WWW."):
+        shown = shown.replace(www, www[:3] + "\\.")
+    if shown[:1] in _BLOCK_STARTS and shown:
+        return "\\" + shown
+    digits = len(shown) - len(shown.lstrip("0123456789"))
+    if digits and shown[digits : digits + 1] in (".", ")"):
+        return f"{shown[:digits]}\\{shown[digits:]}"
+    return shown
 
 
 def fenced(text: str) -> str:
