@@ -109,7 +109,9 @@ class _Running:
 @contextlib.contextmanager
 def live_server(folder: Path, engine: ScanEngine | None = None) -> Iterator[LiveServer]:
     """A server that runs until the block ends."""
-    with socket.socket() as sock:
+    with socket.socket(
+        proto=socket.IPPROTO_TCP
+    ) as sock:  # asyncio sets TCP_NODELAY only where the protocol is named
         sock.bind(("127.0.0.1", 0))
         sock.listen(64)
         running = _Running(folder, sock, engine or LittleEngine())

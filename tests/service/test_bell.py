@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
+from secrecon.model.errors import Exhausted
 from secrecon.service.bell import Bell
 
 
@@ -30,3 +33,11 @@ async def test_a_ring_nobody_waits_for_is_lost_and_leaves_nothing() -> None:
     bell.ring("a")
     await bell.wait("a", 0.01)
     assert bell._waiting == {}
+
+
+def test_there_is_room_for_so_many_and_no_more() -> None:
+    bell = Bell(room=1)
+    bell.check_room()
+    with bell.watcher(), pytest.raises(Exhausted):
+        bell.check_room()
+    bell.check_room()

@@ -22,6 +22,7 @@ from secrecon.model.errors import (
 )
 from secrecon.model.scan import ScanMode, ScanStatus, Touch
 from secrecon.service.answers import ScanRequest
+from secrecon.service.bell import Bell
 from secrecon.service.context import Context, Draws
 from secrecon.service.people import authorize_target, operator_for, read_credits
 from secrecon.service.running import ScanRunner
@@ -30,6 +31,7 @@ from secrecon.service.scans import (
     events_after,
     list_scans,
     read_status,
+    read_watchable,
     submit_scan,
     watch,
 )
@@ -374,3 +376,16 @@ async def test_a_cursor_we_never_wrote_is_refused(ctx: Context, ada: Caller, cur
 async def test_a_page_has_bounds(ctx: Context, ada: Caller, limit: int) -> None:
     with pytest.raises(BadInput):
         await list_scans(ctx, ada, None, limit)
+
+
+async def test_a_watcher_that_leaves_makes_room(ctx: Context, ada: Caller) -> None:
+    accepted = await submit_scan(ctx, ada, QUICK)
+    await run(ctx, accepted.scan_id)
+    narrow = replace(ctx, bell=Bell(room=1))
+    watching = watch(narrow, accepted.scan_id)
+    await anext(watching)
+    with pytest.raises(Exhausted):
+        await read_watchable(narrow, accepted.scan_id)
+    async for _ in watching:
+        pass
+    assert (await read_watchable(narrow, accepted.scan_id)).scan_id == accepted.scan_id

@@ -23,7 +23,7 @@ from secrecon.api.scans import ScanId
 from secrecon.model.errors import BadInput, UserError
 from secrecon.model.record import ScanEvent
 from secrecon.service.context import Context
-from secrecon.service.scans import read_status, watch
+from secrecon.service.scans import read_watchable, watch
 
 router = APIRouter(tags=["live"])
 
@@ -61,7 +61,7 @@ def read_seq(text: str | None, field: str) -> int:
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         204: {"description": "The scan has ended and nothing is left to tell: do not reconnect"},
-        **problems(400, 404),
+        **problems(400, 404, 429),
     },
     openapi_extra={**ANYONE, **RESUME},
     operation_id="scanEvents",
@@ -70,7 +70,7 @@ def read_seq(text: str | None, field: str) -> int:
 async def events(request: Request, ctx: Ctx, scan_id: ScanId) -> Response:
     """Every event of the scan, from the beginning or after `Last-Event-ID`, then live; ends after the last one."""
     after = read_seq(request.headers.get("Last-Event-ID"), "Last-Event-ID")
-    view = await read_status(ctx, scan_id)
+    view = await read_watchable(ctx, scan_id)
     if view.status.is_final and after >= view.last_seq:
         return Response(status_code=204)
     headers = {"X-Accel-Buffering": "no"}
@@ -116,7 +116,7 @@ async def socket(websocket: WebSocket, ctx: Ctx, scan_id: str) -> None:
     """The events as one JSON text message each; closes with 1000 after the last. `?after=SEQ` resumes."""
     try:
         after = read_seq(websocket.query_params.get("after"), "after")
-        await read_status(ctx, scan_id)
+        await read_watchable(ctx, scan_id)
     except UserError as error:
         await websocket.send_denial_response(problem_of(error).response())
         return

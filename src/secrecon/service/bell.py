@@ -7,13 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
+
+from secrecon.model.errors import Exhausted
+
+MAX_WATCHERS = 300
+RETRY_AFTER = 10
 
 
 class Bell:
-    """One bell per scan that somebody here waits for. Belongs to one event loop."""
+    """One bell per scan that somebody here waits for. Belongs to one event loop. `room`: how many may watch at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = MAX_WATCHERS) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._room = room
+        self._watchers = 0
+
+    def check_room(self) -> None:
+        """Raise Exhausted where too many are watching already: each costs a look at the database every moment."""
+        if self._watchers >= self._room:
+            raise Exhausted("Too many are watching scans live. Poll the status instead, or try again.", RETRY_AFTER)
+
+    @contextlib.contextmanager
+    def watcher(self) -> Iterator[None]:
+        """Somebody watches until the block ends."""
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
 
     def ring(self, scan_id: str) -> None:
         """Something was added to the scan's event log."""

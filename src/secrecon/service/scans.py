@@ -193,23 +193,30 @@ async def events_after(ctx: Context, scan_id: str, seq: int, limit: int = BATCH)
     return found
 
 
+async def read_watchable(ctx: Context, scan_id: str) -> StatusView:
+    """The status of a scan that somebody wants to watch live. Raises Exhausted where there is no room for one more."""
+    ctx.bell.check_room()
+    return await read_status(ctx, scan_id)
+
+
 async def watch(ctx: Context, scan_id: str, after_seq: int = 0) -> AsyncIterator[ScanEvent]:
     """Every event that follows `after_seq`, as it comes; ends after the final one (and what already follows it)."""
     async with ctx.db.reading() as tx:
         ended = (await find_scan(tx, scan_id)).status.is_final
     seq, until = after_seq, ctx.clock.monotonic() + WATCH_SECONDS
-    while ctx.clock.monotonic() < until:
-        async with ctx.db.reading() as tx:
-            found = await events.after(tx, scan_id, seq, BATCH)
-        for event in found:
-            seq = event.seq
-            ended = ended or event.kind in FINAL_KINDS
-            yield event
-        if len(found) == BATCH:
-            continue
-        if ended:
-            return
-        await ctx.bell.wait(scan_id, POLL)
+    with ctx.bell.watcher():
+        while ctx.clock.monotonic() < until:
+            async with ctx.db.reading() as tx:
+                found = await events.after(tx, scan_id, seq, BATCH)
+            for event in found:
+                seq = event.seq
+                ended = ended or event.kind in FINAL_KINDS
+                yield event
+            if len(found) == BATCH:
+                continue
+            if ended:
+                return
+            await ctx.bell.wait(scan_id, POLL)
 
 
 def _view(scan: StoredScan, counts: Counts) -> StatusView:
