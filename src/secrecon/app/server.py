@@ -33,6 +33,7 @@ from secrecon.worker.run import Worker
 
 log_ = structlog.get_logger("secrecon.app")
 SHUTDOWN_SECONDS = 10
+WS_MAX_BYTES = 65_536
 
 
 @contextlib.asynccontextmanager
@@ -71,7 +72,7 @@ def build_app(ctx: Context, settings: Settings) -> FastAPI:
 def bind(host: str, port: int) -> socket.socket:
     """The listening socket of the web server. Raises OperatorError that says what to do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only so
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
@@ -94,6 +95,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                ws_max_size=WS_MAX_BYTES,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
             address = bound.getsockname()
