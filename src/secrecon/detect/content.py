@@ -25,6 +25,7 @@ from secrecon.model.http import HttpReply, HttpRequest
 from secrecon.model.target import Origin
 
 MAX_BODY = 2_000_000
+TITLE_BYTES = 20_000
 MAX_LINKS = 1_000
 MAX_SHAPES = 300
 MAX_LINES = 2_000
@@ -87,7 +88,10 @@ class _Collector:
     notes: dict[str, None] = field(default_factory=dict)
 
     def link(self, href: str, source: str, base: str = "") -> tuple[Origin, str] | None:
-        """Take an address in; its place where it is inside the target."""
+        """Take an address in; its place where it is inside the target. Past the bound nothing is even resolved."""
+        if len(self.links) >= MAX_LINKS:
+            self.notes.setdefault(f"only the first {MAX_LINKS} links of {self.request.target[:100]} were kept")
+            return None
         place = resolve(self.request.origin, self.request.target, base) if base else None
         origin, target = place or (self.request.origin, self.request.target)
         found = resolve(origin, target, href)
@@ -97,9 +101,6 @@ class _Collector:
             self.hosts.setdefault(found[0].host)
         if not self.within(found[0]):
             return None
-        if len(self.links) >= MAX_LINKS:
-            self.notes.setdefault(f"only the first {MAX_LINKS} links of {self.request.target[:100]} were kept")
-            return found
         self.links.setdefault(found, Target(found[0], found[1], source))
         if "?" in found[1] and not acting_word(found[1]):
             path, _, query = found[1].partition("?")
@@ -139,6 +140,12 @@ def read_content(request: HttpRequest, reply: HttpReply, within: Callable[[Origi
         title, forms, tuple(collector.links.values()), tuple(collector.shapes.values()), tuple(collector.hosts),
         tuple(collector.notes),
     )  # fmt: skip
+
+
+def read_title(reply: HttpReply) -> Content:
+    """Only the title, from the first bytes: for a page whose links nobody has room for."""
+    head = reply.body[:TITLE_BYTES]
+    return Content(read_html(head).title if looks_like_html(reply.content_type, head) else "")
 
 
 def _header_links(collector: _Collector, header: str, value: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import re2
 
 MAX_BODY = 2_000_000
-MAX_TAGS = 40_000
+MAX_TAGS = 30_000
 MAX_ATTRIBUTES = 60
 MAX_VALUE = 4_000
 _MARKUP = re2.compile(rb"<(?:/|!|\?|[A-Za-z])")

@@ -1,7 +1,7 @@
 """Headers, cookies, encryption and certificates of a web service: what is missing, judged soberly.
 
 Headers are judged on an HTML document that was delivered (status below 400, no redirect): an error page or a JSON
-answer needs no frame policy. HSTS (RFC 6797) is judged on https alone. Each root cause is told once: a self-signed
+answer needs no frame policy. HSTS (RFC 6797) is judged on https with a name alone. Each root cause is told once: a self-signed
 certificate is not also reported as untrusted. Pure; the exchange and the handshake were made by others.
 """
 
@@ -16,7 +16,7 @@ from secrecon.detect.evidence import http_evidence
 from secrecon.detect.html import looks_like_html, read_html
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpReply
-from secrecon.model.target import Origin
+from secrecon.model.target import Origin, is_ip
 
 HSTS, CSP, FRAMING, SNIFFING = (
     "hygiene.hsts-missing",
@@ -115,7 +115,7 @@ def is_document(reply: HttpReply) -> bool:
 def judge_headers(origin: Origin, exchange: HttpExchange) -> Iterable[Finding]:
     """Missing protective headers of a start page, and session cookies without their flags."""
     reply = exchange.reply
-    if origin.scheme == "https" and reply.status < 400 and not _lasting_hsts(reply):
+    if origin.scheme == "https" and not is_ip(origin.host) and reply.status < 400 and not _lasting_hsts(reply):
         value = reply.header("strict-transport-security")
         words = f"Strict-Transport-Security is {value[:80]!r}" if value else "no Strict-Transport-Security header"
         yield _finding(HSTS, origin, "", exchange, words)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from secrecon.detect.content import Content, read_content
+from secrecon.detect.content import Content, read_content, read_title
 from secrecon.detect.links import acting_word, is_static, oversized, shape
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
@@ -31,6 +31,8 @@ SCRIPT_SHARE = 4
 MAX_LINKS, MAX_LINKS_A_PAGE = 3_000, 400
 MAX_SHAPES = 1_000
 MAX_HOSTS = 200
+ROUND_BYTES = 5_000_000
+"""How much HTML a round searches for links; other bodies, which cost less, count a fifth."""
 QUICK_KNOWN = ("/robots.txt", "/sitemap.xml", "/.well-known/security.txt", "/openapi.json", "/swagger.json")
 FULL_KNOWN = (
     *QUICK_KNOWN,
@@ -85,7 +87,7 @@ class CrawlPhase:
             if reply.http is None:
                 facts.append(Page(request.url, 0, "", "", 0, "", depth))
                 continue
-            content = read_content(request, reply.http.reply, origins.__contains__)
+            content = self._read(reply.http, origins, taken)
             facts.append(_page(reply.http, content, depth))
             if request.target in _KNOWN and reply.http.reply.status >= 400:
                 continue
@@ -96,6 +98,15 @@ class CrawlPhase:
         for asset in dict.fromkeys(reply.probe.asset for reply in replies):
             group = [reply for reply in replies if reply.probe.asset == asset]
             yield from self._coverage(view, after, asset, group, notes.get(asset, []))
+
+    def _read(self, exchange: HttpExchange, origins: frozenset[Origin], taken: _Taken) -> Content:
+        """What a page holds; its title alone once the scan has no room for links, or the round has read enough."""
+        if taken.read >= ROUND_BYTES or taken.links >= MAX_LINKS:
+            note = "some pages were not searched for links, because the crawl had reached its bounds"
+            return replace(read_title(exchange.reply), notes=(note,))
+        reply = exchange.reply
+        taken.read += len(reply.body) // (1 if "html" in reply.content_type else 5)
+        return read_content(exchange.request, exchange.reply, origins.__contains__)
 
     def _coverage(
         self, before: ScanView, view: ScanView, asset: str, replies: Sequence[Reply], notes: Sequence[str]
@@ -123,10 +134,12 @@ class CrawlPhase:
 
 @dataclass(slots=True)
 class _Taken:
-    """How many facts of each kind the scan has, so that a hostile site cannot fill the store."""
+    """How many facts of each kind the scan has, and the bytes this round has searched: a hostile site fills neither
+    the store nor the day."""
 
     links: int
     shapes: int
+    read: int = 0
     hosts: dict[str, None] = field(default_factory=dict)
 
 

@@ -88,7 +88,10 @@ class HygienePhase:
                 yield Attempt(self.name, check, asset, Outcome.SKIPPED, NO_PAGE)
         yield Attempt(self.name, COOKIES, asset, Outcome.DONE)
         if origin.scheme == "https":
-            if status < 400:
+            if is_ip(origin.host):
+                reason = "not applicable: browsers keep no such rule for an address"
+                yield Attempt(self.name, HSTS, asset, Outcome.SKIPPED, reason)
+            elif status < 400:
                 yield Attempt(self.name, HSTS, asset, Outcome.DONE)
             else:
                 yield Attempt(self.name, HSTS, asset, Outcome.SKIPPED, f"the start page answered {status}")
