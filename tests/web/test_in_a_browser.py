@@ -145,7 +145,14 @@ async def test_a_scan_is_watched_live(site: Site, chromium: Chromium) -> None:
     await tab.wait_for_selector("[data-finished]:not([hidden])", timeout=10_000)
     await scan
     status = await read_status(site.ctx, scan_id)
-    assert await tab.text_content("[data-vulnerabilities]") == str(status.vulnerabilities_found)
+    for name, number in (
+        ("vulnerabilities", status.vulnerabilities_found),
+        ("services", status.services_found),
+        ("assets", status.assets_found),
+        ("callbacks", status.interactions),
+        ("requests", status.requests),
+    ):
+        assert await tab.text_content(f"[data-{name}]") == str(number), name
     assert await tab.get_attribute("[data-phase=synthesis]", "data-state") == "done"
     assert watcher.complaints == []
     await tab.click("text=Open the report")

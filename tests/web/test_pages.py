@@ -113,6 +113,7 @@ async def test_static_files_are_kept_for_ever_and_nothing_else_is_served(browser
         assert "immutable" in reply.headers["Cache-Control"]
     again = await browser.get(address("app.css"), headers={"If-None-Match": f'"{DIGEST}"'})
     assert again.status_code == 304
+    assert (await browser.get("/favicon.ico")).headers["Content-Type"] == "image/svg+xml"
     old = await browser.get("/static/000000000000/app.css")
     assert old.headers["Cache-Control"] == "no-cache"
     for path in ("/static/x/../app.py", "/static/x/app.py", "/static/x/..%2fapp.py", "/static/x/%2e%2e/app.css"):

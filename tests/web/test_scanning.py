@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import re2
 from tests.little import ListQueue
 from tests.web.conftest import Browser, finished_scan, run_to_end
 
@@ -11,6 +12,7 @@ from secrecon.accounts.caller import Caller
 from secrecon.service.context import Context
 from secrecon.service.people import authorize_target, operator_for, read_credits
 from secrecon.service.scans import read_status
+from secrecon.web.static_files import address
 
 TARGET = "http://shop.acme.test:8080"
 
@@ -39,6 +41,15 @@ async def test_a_scan_from_form_to_report(browser: Browser, ctx: Context, ada: C
     assert ("a", "href", f"/reports/{number}") in dashboard.attributes
     assert any(value.startswith("grade grade-") for _, name, value in dashboard.attributes if name == "class")
     assert "Risk grade" in (await browser.page(f"/reports/{number}")).words
+
+
+async def test_the_live_script_reads_what_the_status_says(browser: Browser, ctx: Context, ada: Caller) -> None:
+    accepted = await finished_scan(ctx, ada)
+    answer = (await browser.get(f"/api/scan/{accepted.scan_id}/status")).json()
+    script = (await browser.get(address("live.js"))).text
+    read = {part.split("status.", 1)[1] for part in re2.findall(r"\bstatus\.[a-z_]+", script)}
+    assert len(read) > 5
+    assert read <= answer.keys()
 
 
 async def test_the_same_form_twice_is_one_scan(browser: Browser, ctx: Context, ada: Caller) -> None:

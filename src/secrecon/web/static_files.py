@@ -28,6 +28,12 @@ def address(name: str) -> str:
     return f"/static/{DIGEST}/{name}"
 
 
+@router.get("/favicon.ico")
+async def favicon(request: Request) -> Response:
+    """The mark, for pages that name no icon of their own."""
+    return await static_file(request, "", "mark.svg")
+
+
 @router.get("/static/{digest}/{name}")
 async def static_file(request: Request, digest: str, name: str) -> Response:
     """One of the files. An older digest gets today's file, but may not keep it."""

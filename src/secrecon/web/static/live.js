@@ -17,6 +17,7 @@ const part = (name) => root.querySelector(`[data-${name}]`);
 const state = { seq: 0, ended: false, refresh: 0, found: 0, seen: new Set(), way: "" };
 
 function show(name, value) {
+  if (value === undefined) return;
   const place = part(name);
   const text = typeof value === "number" ? value.toLocaleString("en") : plain(value);
   if (place && place.textContent !== text) place.textContent = text;
@@ -42,8 +43,8 @@ function apply(status) {
   show("vulnerabilities", status.vulnerabilities_found);
   show("services", status.services_found);
   show("assets", status.assets_found);
-  show("callbacks", status.oast_interactions);
-  show("requests", status.requests_sent);
+  show("callbacks", status.interactions);
+  show("requests", status.requests);
   state.ended = status.status === "complete" || status.status === "error";
   step(status.phase, status.not_run || []);
   if (state.ended) finish(status);
