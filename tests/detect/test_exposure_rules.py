@@ -1,0 +1,39 @@
+"""Rules that are not sound are refused, and the error names what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from secrecon.detect.exposure_rules import parse_rules
+from secrecon.model.errors import OperatorError
+
+GOOD = {
+    "checks.yaml": "checks: [{id: exposure.x, title: A thing, severity: low, description: It lies there for everyone., "
+    "impact: Everyone can read it now., remediation: Remove it., cwe: [CWE-538]}]",
+    "proofs.yaml": "proofs: [{name: p, check: exposure.x, all: ['^x'], words: an x at the start}]",
+    "paths.yaml": "paths: [{path: /x, proof: p}]",
+}
+
+
+def test_sound_rules() -> None:
+    rules = parse_rules(GOOD)
+    assert [(rule.path, rule.proof.check, rule.order) for rule in rules.rules] == [("/x", "exposure.x", 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("proofs.yaml", "exposure.x", "exposure.y", "unknown check"),
+        ("proofs.yaml", "['^x']", "['(']", "p:"),
+        ("proofs.yaml", "all: ['^x']", "none: ['^x']", "proves nothing"),
+        ("proofs.yaml", "all: ['^x']", "magic: [zz]", "p:"),
+        ("proofs.yaml", "words:", "mask: bogus, words:", "mask"),
+        ("paths.yaml", "proof: p", "proof: q", "unknown proofs: q"),
+        ("paths.yaml", "/x", "x", "paths.yaml"),
+        ("checks.yaml", "low", "loud", "checks.yaml"),
+        ("checks.yaml", "checks:", "[", "checks.yaml"),
+    ],
+)
+def test_unsound_rules_are_refused(name: str, old: str, new: str, said: str) -> None:
+    with pytest.raises(OperatorError, match=said):
+        parse_rules({**GOOD, name: GOOD[name].replace(old, new)})
