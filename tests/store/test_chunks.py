@@ -211,6 +211,17 @@ async def test_the_status_of_a_finding_over_scans(shelf: Shelf, problem: Finding
     assert (known.first_seen, known.last_seen, known.status) == (1001.0, 4001.0, FindingStatus.REGRESSED)
 
 
+async def test_a_cve_is_fixed_once_versions_were_looked_up_again(shelf: Shelf, problem: Finding) -> None:
+    cve = replace(problem, check="cve.CVE-2021-41773", cve_id="CVE-2021-41773")
+    first = await shelf.add_scan(1, at=1000.0)
+    await commit(shelf.db, first, chunk(0, found=(cve,)), at=1001.0)
+    second = await shelf.add_scan(2, at=2000.0)
+    await commit(shelf.db, second, chunk(0, attempts=(DONE,)))
+    assert await settle(shelf, second) == 0, "another check says nothing of it"
+    await commit(shelf.db, second, chunk(1, attempts=(replace(DONE, check="cve.match"),)))
+    assert await settle(shelf, second) == 1
+
+
 async def settle(shelf: Shelf, scan_id: str) -> int:
     async with shelf.db.transaction() as tx:
         return await findings.settle(tx, await scans.locked(tx, scan_id))

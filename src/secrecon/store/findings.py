@@ -113,13 +113,15 @@ async def set_status(tx: Transaction, account_id: int, finding_id: int, status: 
 async def settle(tx: Transaction, scan: StoredScan) -> int:
     """Mark FIXED what this target had before and this scan looked for, to the end, without seeing it; how many.
 
-    A check that was skipped, blocked or failed proves nothing and leaves its findings as they are.
+    A check that was skipped, blocked or failed proves nothing and leaves its findings as they are. All CVEs of an
+    asset are looked up by the one check `cve.match`.
     """
+    ledger_check = sa.case((_finding.c.check.startswith("cve."), "cve.match"), else_=_finding.c.check)
     looked = (
         sa.select(sa.literal(1))
         .where(
             tables.attempt.c.scan_id == scan.scan_id,
-            tables.attempt.c.check == _finding.c.check,
+            tables.attempt.c.check == ledger_check,
             tables.attempt.c.asset == _finding.c.asset,
             tables.attempt.c.outcome == Outcome.DONE.value,
         )

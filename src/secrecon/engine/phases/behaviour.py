@@ -117,7 +117,7 @@ def _redirects(view: ScanView, round_: int) -> Iterator[Probe]:
                 yield HttpProbe(redirect.CHECK, asset, request, tag=location, body_cap=BODY_CAP)
     if round_ == 0:
         busy = {str(shape.origin) for shape, _ in candidates}
-        reason = "no input that looks like a destination was found"
+        reason = "not applicable: no input that looks like a destination was found"
         yield from (Skip(redirect.CHECK, str(o), reason) for o in _origins(view) if str(o) not in busy)
 
 

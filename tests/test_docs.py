@@ -1,0 +1,32 @@
+"""Docs that are held against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from secrecon.app.parts import build_phases
+from secrecon.app.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_tour_lists_every_step_in_order() -> None:
+    text = (ROOT / "docs" / "tour.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| \S", text, re.MULTILINE)
+    assert rows == [(p.step, str(p.name), str(p.touch)) for p in build_phases(Settings())]
+
+
+@pytest.mark.parametrize(
+    "page", sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")) + ["README.md"]
+)
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text("utf-8")):
+        assert (path.parent / link).exists(), f"{page} links to {link}"
+
+
+def test_no_address_of_a_registry_is_in_the_lock_file() -> None:
+    assert "://" not in (ROOT / "requirements.lock").read_text("utf-8")
