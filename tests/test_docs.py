@@ -20,7 +20,7 @@ def test_the_tour_lists_every_step_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")) + ["README.md"]
+    "page", [*sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")), "README.md"]
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     path = ROOT / page

@@ -42,9 +42,7 @@ class Commands(click.Group):
         return command
 
 
-@click.command(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="secrecon")
 def cli() -> None:
     """SecRecon: a self-hosted web security scanner whose reports can be trusted."""
