@@ -37,6 +37,18 @@ def test_a_base_tag_moves_relative_addresses() -> None:
     assert away.scripts == ()
 
 
+def test_what_only_looks_like_a_tag_loads_nothing() -> None:
+    body = b"""<html><!-- <script src="/1.js"></script> --><textarea><script src="/2.js"></script></textarea>
+    <style><script src="/3.js"></script></style><p title='<script src="/4.js"></script>'><script src=/5.js></script>"""
+    assert page_links(HttpRequest(ORIGIN), reply(body)).scripts == ("/5.js",)
+
+
+def test_title_and_meta_tags_are_read_with_their_entities() -> None:
+    body = b"<html><title>\n A &amp; B </title><META Name=Generator CONTENT='x &lt; 1.2'><meta content=y property=og:z>"
+    seen = observe(HttpRequest(ORIGIN), reply(body))
+    assert (seen.title, seen.metas) == (b"A & B", (("generator", b"x < 1.2"), ("og:z", b"y")))
+
+
 def test_what_is_no_page_loads_nothing() -> None:
     assert page_links(HttpRequest(ORIGIN), reply(b'<script src="x.js"></script>', "application/json")).scripts == ()
     assert page_links(HttpRequest(ORIGIN), reply(b'<html><script src="x.js"></script>', "text/plain")).scripts == (
@@ -67,6 +79,24 @@ def test_script_text_and_page_text_are_kept_apart() -> None:
 )
 def test_split_url(url: str, expected: tuple[Origin, str] | None) -> None:
     assert split_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<div>" * 80_000,
+        b"<a " + b"".join(b"a%d=1 " % i for i in range(50_000)) + b">",
+        b"".join(b"<i a=%d><p>" % i for i in range(20_000)),
+        b"<title>" * 50_000,
+        b"<base href=/x/>" * 20_000,
+    ],
+)
+def test_a_page_made_to_hang_a_tree_builder_is_read_within_bounds(body: bytes) -> None:
+    tail = b"<script src=/late.js></script>"
+    links = page_links(HttpRequest(ORIGIN), reply(b"<html><script src=/x.js></script>" + body + tail))
+    assert links.scripts[:1] == ("/x.js",)
+    seen = observe(HttpRequest(ORIGIN), reply(b"<html><meta name=generator content=x>" * 3_000 + body))
+    assert len(seen.metas) <= 100
 
 
 @given(st.binary(max_size=600))

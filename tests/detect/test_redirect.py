@@ -107,11 +107,19 @@ def test_a_meta_refresh_or_refresh_header_counts(content: str) -> None:
     assert judged(answered(200, body=page, content_type="text/plain")) is None
 
 
+def test_a_refresh_beside_a_template_or_behind_many_tags_counts() -> None:
+    tag = f"<meta http-equiv=refresh content='0;url=https://{HOST}/'>"
+    assert judged(answered(200, body=f"<template><p></template></template>{tag}")) is not None
+    assert judged(answered(200, body="<div>" * 20_000 + tag)) is not None
+
+
 @pytest.mark.parametrize(
     "page",
     [
         '<!-- <meta http-equiv="refresh" content="0;url=https://{0}/"> -->',
         '<textarea><meta http-equiv="refresh" content="0;url=https://{0}/"></textarea>',
+        '<template><meta http-equiv="refresh" content="0;url=https://{0}/"></template>',
+        '<script>"<meta http-equiv=refresh content=0;url=https://{0}/>"</script>',
         '&lt;meta http-equiv="refresh" content="0;url=https://{0}/"&gt;',
         '<meta http-equiv="refresh" content="0;url=/go?next=https://{0}/">',
         '<meta name="refresh" content="0;url=https://{0}/">',

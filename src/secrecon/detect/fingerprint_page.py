@@ -1,17 +1,18 @@
 """What a fingerprint looks at in one response: headers, cookies, title, meta tags, script addresses, body, path.
 
-Everything is bounded here, once, before any pattern sees it. HTML is read by a real parser (Lexbor); text is kept as
-bytes. The addresses of scripts and of the icon are resolved against the page, and only given back where they
+Everything is bounded here, once, before any pattern sees it. HTML is read by our own linear tokenizer; text is kept
+as bytes. The addresses of scripts and of the icon are resolved against the page, and only given back where they
 belong to the page's own origin. Nothing here knows a technology.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
-
+from secrecon.detect.html import Document, Tag, read_html
 from secrecon.model.errors import BadInput
 from secrecon.model.http import Headers, HttpReply, HttpRequest
 from secrecon.model.target import DEFAULT_PORTS, Origin, normalise_host
@@ -77,20 +78,23 @@ def page_links(request: HttpRequest, reply: HttpReply) -> PageLinks:
     body = reply.body[:MAX_BODY]
     if not _looks_like_html(reply.content_type, body):
         return PageLinks((), ())
-    tree = LexborHTMLParser(body)
-    base = _base(request.url, tree)
-    scripts = [node.attributes.get("src") or "" for node in tree.css("script[src]")[:MAX_SCRIPTS]]
+    document = read_html(body)
+    base = _base(request.url, document)
+    scripts = [tag.get("src") for tag in _starts(document, "script", "src")]
     icons = [
-        node.attributes.get("href") or ""
-        for node in tree.css("link[rel][href]")[:MAX_SCRIPTS]
-        if "icon" in (node.attributes.get("rel") or "").lower().split()
+        tag.get("href") for tag in _starts(document, "link", "href") if "icon" in tag.get("rel").lower().split()
     ]
     return PageLinks(_own(request.origin, base, scripts), _own(request.origin, base, icons))
 
 
-def _base(url: str, tree: LexborHTMLParser) -> str:
-    tag = tree.css_first("base[href]")
-    return urljoin_safe(url, (tag.attributes.get("href") or "") if tag else "")
+def _starts(document: Document, name: str, attribute: str, limit: int = MAX_SCRIPTS) -> Iterator[Tag]:
+    """The first start tags called `name` that carry `attribute`."""
+    found = (tag for tag in document.tags if tag.name == name and not tag.closing and attribute in tag.attributes)
+    return islice(found, limit)
+
+
+def _base(url: str, document: Document) -> str:
+    return urljoin_safe(url, next((tag.get("href") for tag in _starts(document, "base", "href", 1)), ""))
 
 
 def normal_url(url: str) -> str:
@@ -152,17 +156,13 @@ def _cookies(values: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
 
 
 def _read_html(url: str, body: bytes) -> tuple[bytes, tuple[tuple[str, bytes], ...], tuple[str, ...]]:
-    tree = LexborHTMLParser(body)
-    title = tree.css_first("title")
+    document = read_html(body)
     metas = []
-    for node in tree.css("meta[content]")[:MAX_METAS]:
-        name = node.attributes.get("name") or node.attributes.get("property") or ""
+    for tag in _starts(document, "meta", "content", MAX_METAS):
+        name = tag.get("name") or tag.get("property")
         if name:
-            metas.append(
-                (name.lower(), (node.attributes.get("content") or "").encode("utf-8", "replace")[:MAX_VALUE])
-            )
-    base = _base(url, tree)
-    sources = (node.attributes.get("src") or "" for node in tree.css("script[src]")[:MAX_SCRIPTS])
+            metas.append((name.lower()[:MAX_VALUE], tag.get("content").encode("utf-8", "replace")[:MAX_VALUE]))
+    base = _base(url, document)
+    sources = (tag.get("src") for tag in _starts(document, "script", "src"))
     scripts = tuple(normal_url(urljoin_safe(base, source)) for source in sources if source.strip())
-    text = title.text().strip() if title else ""
-    return text.encode("utf-8", "replace")[:MAX_VALUE], tuple(metas), scripts
+    return document.title.encode("utf-8", "replace")[:MAX_VALUE], tuple(metas), scripts

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from selectolax.lexbor import LexborHTMLParser
-
 from secrecon.detect.evidence import http_evidence
+from secrecon.detect.html import read_html
 from secrecon.detect.inject import location_of
 from secrecon.model.asset import Parameter, RequestShape
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
@@ -71,10 +70,21 @@ def led_to(origin: Origin, reply: HttpReply) -> Iterator[Led]:
     for value in reply.all("refresh")[:1]:
         yield from _led(origin, _refresh_url(value), "Refresh header")
     if "html" in reply.content_type:
-        tree = LexborHTMLParser(reply.body[:MAX_HTML])
-        for meta in tree.css("meta[http-equiv]")[:MAX_METAS]:
-            if (meta.attributes.get("http-equiv") or "").strip().lower() == "refresh":
-                yield from _led(origin, _refresh_url(meta.attributes.get("content") or ""), "meta refresh")
+        for content in _meta_refreshes(reply.body[:MAX_HTML]):
+            yield from _led(origin, _refresh_url(content), "meta refresh")
+
+
+def _meta_refreshes(page: bytes) -> Iterator[str]:
+    """What the page's refresh tags say. A template's content is no part of the page."""
+    templates = refreshes = 0
+    for tag in read_html(page).tags:
+        if tag.name == "template":
+            templates = max(0, templates + (-1 if tag.closing else 1))
+        elif tag.name == "meta" and not templates and tag.get("http-equiv").strip().lower() == "refresh":
+            yield tag.get("content")
+            refreshes += 1
+            if refreshes >= MAX_METAS:
+                return
 
 
 def finding_for(shape: RequestShape, parameter: Parameter, exchange: HttpExchange, host: str) -> Finding | None:
