@@ -62,11 +62,11 @@ def demo(output: Path) -> None:
     truth = load_truth(where, ca_trusted=True)
     result = score(truth, [(f.check, f.asset, f.location, f.evidence_level) for f in findings])
     console.print("\n  Held against what the lab hides:")
-    console.print(result.table())
+    console.print(result.table(), soft_wrap=True)
     console.print(f"  Traps sprung: {traps or 'none'}")
     console.print(f"  Took {time.monotonic() - began:.0f} s")
-    console.print(f"\n  HTML report: {(output / 'report.html').resolve()}")
-    console.print(f"  JSON report: {(output / 'report.json').resolve()}\n")
+    console.print(f"\n  HTML report: {(output / 'report.html').resolve()}", soft_wrap=True)
+    console.print(f"  JSON report: {(output / 'report.json').resolve()}\n", soft_wrap=True)
     sys.exit(0 if result.perfect and not traps else 1)
 
 

@@ -78,7 +78,7 @@ def scan(
     if not quiet:
         print_summary(console, reports.as_document(report))
         if output is not None:
-            console.print(f"\n  Report: {output.resolve()}", markup=False, highlight=False)
+            console.print(f"\n  Report: {output.resolve()}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(reports.exit_code(report, fail_on))
 
 

@@ -63,7 +63,8 @@ class LiveProgress:
         """Show where the scan is. `counters`: label -> number, in the order to show."""
         if phase is not self._phase and not self._console.is_terminal:
             numbers = ", ".join(f"{value} {label}" for label, value in counters.items())
-            self._console.print(Text(f"[{percent:>3} %] {phase or 'starting'}: {plain(message)}  ({numbers})"))
+            line = Text(f"[{percent:>3} %] {phase or 'starting'}: {plain(message)}  ({numbers})")
+            self._console.print(line, soft_wrap=True)
         self._phase, self._message, self._counters = phase, message, counters
         self._bar.update(self._task, completed=percent)
         if self._console.is_terminal:

@@ -21,7 +21,14 @@ from secrecon.model.target import is_ip
 MAX_TEXT = 512
 MAX_NAMES = 200
 MAX_DER = 65_536
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, OverflowError)
+UNREADABLE = (
+    x509.InvalidVersion,
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True)
