@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 
 from secrecon.cli.local_server import LocalServer, Started, free_port, lab_environment
-from secrecon.cli.show import LiveProgress, SeenReport, print_summary
+from secrecon.cli.show import LiveProgress, SeenReport, print_summary, stderr_console
 from secrecon.lab.process import LabProcess
 from secrecon.lab.truth import load_truth, score
 from secrecon.model.errors import OperatorError
@@ -38,7 +38,7 @@ def demo(output: Path) -> None:
 
     Exit code 0 when everything that the lab hides was found and nothing else.
     """
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = stderr_console()
     data = output / f"data-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         data.mkdir(parents=True)

@@ -19,7 +19,7 @@ from secrecon import report as reports
 from secrecon.app.logs import configure_logs
 from secrecon.app.oneshot import OneShot
 from secrecon.app.settings import load_settings
-from secrecon.cli.show import LiveProgress, print_summary
+from secrecon.cli.show import LiveProgress, print_summary, stderr_console
 from secrecon.model.errors import OperatorError
 from secrecon.model.record import Chunk, Progress, ScanRecord
 from secrecon.model.scan import ScanMode
@@ -66,7 +66,7 @@ def scan(
     if output is not None:
         _check_writable(output)
     one = OneShot(settings, target, ScanMode(mode), allow)
-    console = Console(stderr=True)
+    console = stderr_console()
     record = asyncio.run(_run(one, console, quiet))
     report = reports.build(record)
     body, _, _ = reports.render(report, format_)
@@ -78,7 +78,7 @@ def scan(
     if not quiet:
         print_summary(console, reports.as_document(report))
         if output is not None:
-            console.print(f"\n  Report: {output.resolve()}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"\n  Report: {output.resolve()}", soft_wrap=True)
     sys.exit(reports.exit_code(report, fail_on))
 
 

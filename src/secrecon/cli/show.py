@@ -28,12 +28,19 @@ SEVERITY_STYLE = {
 GRADE_STYLE = {"A": "bold green", "B": "green", "C": "yellow", "D": "bold yellow", "F": "bold red"}
 MAX_ROWS = 40
 MAX_GAPS = 5
+PIPE_WIDTH = 120
 
 
 def plain(text: str, limit: int = 200) -> str:
     """`text` on one line without control or bidirectional characters, at most `limit` characters."""
     shown = "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def stderr_console() -> Console:
+    """Where progress and summaries go; 120 columns where nobody can say how wide it is, as in a pipeline's log."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    return console if console.is_terminal else Console(stderr=True, highlight=False, markup=False, width=PIPE_WIDTH)
 
 
 class LiveProgress:
