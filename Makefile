@@ -7,7 +7,7 @@ BIN := .venv/bin
 export UV_NATIVE_TLS := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help install demo test check quick lint types layers tests lock clean bench screenshots
+.PHONY: help install demo test check quick lint types layers tests lock format bench screenshots clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ quick: install lint types layers ## The checks without the slow tests
 format: install ## Rewrite the sources in the one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only --quiet .
+
+bench: install ## Measure the HTTP client beside its peers in one run (wrk and ffuf where they are installed)
+	$(BIN)/python -P benchmarks/http.py
 
 clean: ## Remove what the commands above made
 	rm -rf .venv build demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
