@@ -56,7 +56,7 @@ def users_add(email: str, plan: str, admin: bool, password_stdin: bool, data_dir
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise BadInput(
-            "no password on standard input: pipe one in, such as `pwgen -s 24 1 | secrecon users add ...`"
+            "no password on standard input: pipe one in, such as `openssl rand -base64 18 | secrecon users add ...`"
         )
     caller = _with_context(data_dir, lambda ctx: people.add_user(ctx, email, password, plan, admin))
     click.echo(f"added {plain(caller.email)} ({caller.plan})", err=True)
