@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from fastapi import Depends, Request
 from starlette.responses import Response
@@ -27,6 +27,7 @@ from secrecon.web.grades import Grades
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_FIELDS = 20
+MAX_FORM = 65_536
 MAX_NEXT = 500
 STALE_FORM = "This form is too old or did not come from this site. Go back, reload the page and try again."
 
@@ -97,8 +98,17 @@ async def read_form(request: Request) -> Mapping[str, str]:
     """The text fields of a form; a field that came twice counts once. Raises BadInput for any other body."""
     if request.headers.get("Content-Type", "").split(";")[0].strip().lower() != FORM_TYPE:
         raise BadInput("This address takes a form.")
-    async with request.form(max_files=0, max_fields=MAX_FIELDS) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_FORM:
+            raise BadInput("This form is too large.")
+    try:
+        return dict(
+            parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        )
+    except ValueError as error:
+        raise BadInput("This form cannot be read.") from error
 
 
 async def checked_form(request: Request, visitor: SignedIn) -> Mapping[str, str]:
