@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.detect.content import MAX_LINKS, Content, read_content
+import secrecon.detect.content as content_module
+from secrecon.detect.content import MAX_LINKS, MAX_TRIES, Content, read_content
+from secrecon.detect.links import resolve
 from secrecon.model.asset import InputPlace
 from secrecon.model.http import Headers, HttpReply, HttpRequest
 from secrecon.model.target import Origin
@@ -132,6 +135,41 @@ def test_a_page_of_a_million_links_is_cut_and_says_so() -> None:
     assert time.perf_counter() - before < 10
     assert len(content.links) == MAX_LINKS
     assert content.notes
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<a href=a src=a data=a poster=a>" * 25_000,
+        (b"<img srcset='" + b"a," * 50 + b"'>") * 2_000,
+        b"<a href=http://other.test/ data=/a?b>" * 25_000,
+    ],
+)
+def test_repeated_and_foreign_addresses_cost_a_bounded_number_of_looks(
+    page: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def counted(base: Origin, base_target: str, href: str) -> tuple[Origin, str] | None:
+        looks.append(base_target)
+        return resolve(base, base_target, href)
+
+    monkeypatch.setattr(content_module, "resolve", counted)
+    content = read(b"<base href='" + b"/a" * 900 + b"/'>" + page)
+    assert 1 < len(looks) <= MAX_TRIES + 10
+    assert looks.count("/a/b") <= 5, "the page's base is resolved once, not for every address"
+    assert any(str(MAX_TRIES) in note for note in content.notes)
+
+
+def test_a_description_of_which_only_a_part_was_read_says_so() -> None:
+    schema = {"content": {"application/json": {"schema": {"$ref": "#/x"}}}}
+    document = {
+        "openapi": "3.0.0",
+        "x": {"allOf": [{"$ref": "#/x"}] * 100},
+        "paths": {"/a": {"post": {"requestBody": schema}}},
+    }
+    content = read(json.dumps(document).encode(), "application/json", "/openapi.json")
+    assert any("only a part of the description" in note for note in content.notes)
 
 
 def test_error_pages_in_plain_text_lead_nowhere() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.detect.openapi import operations, parse_description
+from secrecon.detect.openapi import MAX_STEPS, Steps, operations, parse_description
 from secrecon.model.asset import InputPlace, RequestShape
 from secrecon.model.target import Origin
 
@@ -167,3 +167,56 @@ def test_any_document_gives_shapes_or_none(paths: dict[str, object], servers: ob
 @given(st.binary(max_size=300))
 def test_any_yaml_like_bytes_never_raise(data: bytes) -> None:
     parse_description(b"openapi: 3\n" + data)
+
+
+def described(**parts: object) -> dict[str, object]:
+    schema = {"content": {"application/json": {"schema": {"$ref": "#/x"}}}}
+    return {"openapi": "3.0.0", "paths": {f"/{n}": {"post": {"requestBody": schema}} for n in range(300)}, **parts}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        described(x={"allOf": [{"$ref": "#/x"}] * 500}),
+        described(x={"properties": {f"p{n}": {"$ref": "#/x"} for n in range(500)}}),
+        described(x={"items": {"$ref": "#/x"}, "allOf": [{"$ref": "#/x"}] * 500}),
+        described(x={"$ref": "#/" + "/" * 500_000}),
+        {
+            "openapi": "3.0.0",
+            "x": {"parameters": [{"$ref": "#/y"}] * 50_000, "post": {"requestBody": {"$ref": "#/z"}}},
+            "y": {"name": "n", "in": {"deep": ["x"] * 50_000}, "schema": {"type": ["x"] * 50_000}},
+            "z": {"content": {f"text/{n}": {} for n in range(20_000)}},
+            "paths": {f"/{n}": {"$ref": "#/x"} for n in range(300)},
+        },
+    ],
+)
+def test_references_to_references_cost_a_bounded_number_of_steps(document: dict[str, object]) -> None:
+    read = parse_description(json.dumps(document).encode())
+    assert read is not None
+    steps = Steps()
+    found = operations(read, API, "/", steps)
+    assert len(found) == 300
+    assert all(len(shape.parameters) <= 60 for shape in found)
+    assert steps.taken <= MAX_STEPS
+
+
+def test_what_was_left_out_for_want_of_steps_is_told() -> None:
+    read = parse_description(json.dumps(OPENAPI).encode())
+    assert read is not None
+    few, enough = Steps(2), Steps()
+    operations(read, API, "/", few)
+    operations(read, API, "/", enough)
+    assert few.spent
+    assert not enough.spent
+    assert enough.taken < 100
+
+
+def test_names_are_bounded_and_odd_types_are_no_places() -> None:
+    parameters = [
+        {"name": "n" * 10_000, "in": "query"},
+        {"name": "a", "in": {"query": 1}},
+        {"name": "b", "in": "query", "schema": {"type": ["string"]}},
+    ]
+    document = {"openapi": "3.0.0", "paths": {"/": {"get": {"parameters": parameters}}}}
+    shape = shapes(json.dumps(document).encode())["GET", "/"]
+    assert [(parameter.name, parameter.value) for parameter in shape.parameters] == [("b", "")]

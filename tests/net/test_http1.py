@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secrecon.model.errors import ProtocolBroken
+from secrecon.net.head import MAX_LENGTH_DIGITS, read_head
 from secrecon.net.http1 import Limits, ReplyParser
 
 SMALL = Limits(head=300, body=64, chunk_line=40, trailers=60, interim=3)
@@ -80,6 +81,18 @@ ODD: list[tuple[bytes, int, bytes, list[str]]] = [
     (HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", ["duplicate-content-length"]),
     (HEAD + b"Content-Length: 2, 2\r\n\r\nok", 200, b"ok", ["duplicate-content-length"]),
     (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nokk", 200, b"ok", ["conflicting-content-length"]),
+    (
+        HEAD + b"Content-Length: \xb2, 2\r\nContent-Length: 3\r\n\r\nokk",
+        200,
+        b"ok",
+        ["bad-content-length", "conflicting-content-length"],
+    ),
+    (
+        HEAD + b"Content-Length: " + b"9" * 5000 + b", 2\r\nContent-Length: 3\r\n\r\nokk",
+        200,
+        b"ok",
+        ["bad-content-length", "conflicting-content-length"],
+    ),
     (HEAD + b"Content-Length: -2\r\n\r\nok", 200, b"ok", ["bad-content-length"]),
     (HEAD + b"Content-Length: +2\r\n\r\nok", 200, b"ok", ["bad-content-length"]),
     (HEAD + b"Content-Length: \xb2\r\n\r\nok", 200, b"ok", ["bad-content-length"]),
@@ -326,3 +339,19 @@ def test_well_formed_replies_read_as_h11_reads_them(
     assert ours.head.problems == []
     raw = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items()]
     assert list(ours.head.headers) == raw
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Content-Length", "Transfer-Encoding", "Connection", "Content-Encoding", "Status"]),
+            st.text("0123456789 ,;+-\xb2\xb3\xbd\tabchunkedgzip", max_size=30),
+        ),
+        max_size=6,
+    )
+)
+def test_no_framing_headers_make_it_fail(fields: list[tuple[str, str]]) -> None:
+    head = read_head(
+        ("HTTP/1.1 200 OK\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields) + "\r\n").encode("latin-1")
+    )
+    assert -1 <= head.length < 10**MAX_LENGTH_DIGITS

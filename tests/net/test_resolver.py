@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,6 +191,51 @@ async def test_zone_transfers_that_fail(dns_server: FakeDns, serve: Serve) -> No
         await resolver.transfer("odd.test", "127.0.0.1", dns_server.port)
     with pytest.raises(ConnectFailed):
         await resolver.transfer("acme.test", "127.0.0.1", 1)
+
+
+def stuffed(answers: int, others: int) -> bytes:
+    """A message whose every record's name is 126 labels behind one pointer: 14 bytes each, slow to read."""
+    name = b"\x01a" * 126 + b"\0"
+    record = b"\xc0\x0c" + struct.pack("!HHIH", 65_280, 1, 0, 2)
+    wire = struct.pack("!HHHHHH", 7, 0x8400, 1, answers, 0, others) + name + struct.pack("!HH", 252, 1)
+    return wire + b"".join(record + struct.pack("!H", n) for n in range(answers + others))
+
+
+def test_what_a_message_may_announce_is_bounded_before_it_is_read() -> None:
+    assert dnswire.read_message(stuffed(10, 10)) is not None
+    assert dnswire.record_count(stuffed(1, 4_000)) == 4_001
+    assert dnswire.read_message(stuffed(1, 4_000)) is None
+    assert dnswire.read_message(stuffed(1, 4_000), transfer=True, limit=5_000) is not None
+    assert dnswire.record_count(b"") == dnswire.record_count(b"\0" * 12) == 0
+
+
+async def test_a_transfer_stuffed_with_what_is_not_kept_is_ended(serve: Serve) -> None:
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        size = int.from_bytes(await reader.readexactly(2))
+        id_ = (await reader.readexactly(size))[:2]
+        first = dns.message.from_wire(stuffed(0, 0))
+        first.answer.append(dns.rrset.from_text("a.test.", 60, "IN", *ZONE[0][1:]))
+        with contextlib.suppress(ConnectionError):
+            for wire in (first.to_wire(), *[stuffed(1, 3_000)] * 100):
+                writer.write(len(wire).to_bytes(2) + id_ + wire[2:])
+                await writer.drain()
+                sent += 1
+
+    port = await serve(talk)
+    with pytest.raises(ProtocolBroken, match="early"):
+        await Resolver([("127.0.0.1", 9)]).transfer("a.test", "127.0.0.1", port)
+    assert sent < 100, "the connection was closed long before the end"
+
+
+async def test_a_large_transfer_is_kept_up_to_its_bound(dns_server: FakeDns) -> None:
+    rows = [(f"h{n}.acme.test", "A", "192.0.2.1") for n in range(6_000)]
+    messages = [ZONE[:1], *(rows[at : at + 1_500] for at in range(0, 6_000, 1_500)), ZONE[:1]]
+    dns_server.transfers = {"acme.test": messages}
+    answer = await dns_server.resolver().transfer("acme.test", "127.0.0.1", dns_server.port)
+    assert len(answer.records) == 6_002
 
 
 @given(st.binary(max_size=300))

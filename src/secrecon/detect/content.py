@@ -18,7 +18,7 @@ import re2
 from secrecon.detect.forms import form_shapes
 from secrecon.detect.html import Document, looks_like_html, read_html
 from secrecon.detect.links import acting_word, query_parameters, resolve
-from secrecon.detect.openapi import operations, parse_description
+from secrecon.detect.openapi import Steps, operations, parse_description
 from secrecon.detect.scripts import Endpoint, read_script, source_map
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.http import HttpReply, HttpRequest
@@ -28,6 +28,8 @@ MAX_BODY = 2_000_000
 TITLE_BYTES = 20_000
 MAX_LINKS = 1_000
 MAX_SHAPES = 300
+MAX_TRIES = 20_000
+"""Addresses of one page that are looked at, repeated and foreign ones included: each costs some 20 microseconds."""
 MAX_LINES = 2_000
 _LINK_ATTRIBUTES = (
     "href",
@@ -82,19 +84,27 @@ class _Collector:
 
     request: HttpRequest
     within: Callable[[Origin], bool]
+    place: tuple[Origin, str]
+    tries: int = 0
     links: dict[tuple[Origin, str], Target] = field(default_factory=dict)
     shapes: dict[str, RequestShape] = field(default_factory=dict)
     hosts: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
-    def link(self, href: str, source: str, base: str = "") -> tuple[Origin, str] | None:
-        """Take an address in; its place where it is inside the target. Past the bound nothing is even resolved."""
+    def move(self, base: str) -> None:
+        """From here on, relative addresses are relative to the page's `<base href>`, where that can be read."""
+        self.place = resolve(*self.place, base) or self.place
+
+    def link(self, href: str, source: str) -> tuple[Origin, str] | None:
+        """Take an address in; its place where it is inside the target. Past the bounds nothing is even resolved."""
         if len(self.links) >= MAX_LINKS:
             self.notes.setdefault(f"only the first {MAX_LINKS} links of {self.request.target[:100]} were kept")
             return None
-        place = resolve(self.request.origin, self.request.target, base) if base else None
-        origin, target = place or (self.request.origin, self.request.target)
-        found = resolve(origin, target, href)
+        if self.tries >= MAX_TRIES:
+            self.notes.setdefault(f"only {MAX_TRIES} addresses in {self.request.target[:100]} were looked at")
+            return None
+        self.tries += 1
+        found = resolve(*self.place, href)
         if found is None:
             return None
         if len(self.hosts) < MAX_LINKS:
@@ -123,7 +133,7 @@ class _Collector:
 
 def read_content(request: HttpRequest, reply: HttpReply, within: Callable[[Origin], bool]) -> Content:
     """The links, forms and requests in a reply. `within` says which origins belong to the target. Never raises."""
-    collector = _Collector(request, within)
+    collector = _Collector(request, within, (request.origin, request.target))
     body = reply.body[:MAX_BODY]
     if len(reply.body) > MAX_BODY or reply.truncated:
         collector.notes.setdefault(f"only the first {len(body)} bytes of {request.target[:100]} were read")
@@ -172,10 +182,13 @@ def _other(collector: _Collector, path: str, kind: str, body: bytes) -> None:
             for url in _URL.findall(line[:MAX_LINES]):
                 collector.link(url, "security.txt")
     elif (document := parse_description(body)) is not None:
-        for shape in operations(document, collector.request.origin, collector.request.target):
+        steps = Steps()
+        for shape in operations(document, collector.request.origin, collector.request.target, steps):
             collector.shape(shape)
             if shape.method == "GET" and "{" not in shape.path:
                 collector.link(str(shape.origin) + shape.path, "openapi")
+        if steps.spent:
+            collector.notes.setdefault(f"{collector.request.target[:100]}: only a part of the description was read")
     elif "json" in kind or body[:1] in (b"{", b"["):
         _json(collector, body)
 
@@ -184,20 +197,22 @@ def _html(collector: _Collector, document: Document) -> tuple[str, int]:
     if document.cut:
         collector.notes.setdefault(f"{collector.request.target[:100]}: {document.cut}")
     base = next((tag.get("href") for tag in document.tags if tag.name == "base" and tag.get("href")), "")
+    if base:
+        collector.move(base)
     for tag in document.tags:
         if tag.closing:
             continue
         for name in _LINK_ATTRIBUTES:
             value = tag.get(name)
             if value and not (tag.name == "base" or (name == "action" and tag.name == "form")):
-                collector.link(value, "html", base)
+                collector.link(value, "html")
         for part in tag.get("srcset").split(",")[:50]:
             if part.strip():
-                collector.link(part.split()[0], "html", base)
+                collector.link(part.split(None, 1)[0], "html")
         if tag.name == "meta" and tag.get("http-equiv").lower() == "refresh":
             found = _REFRESH.search(tag.get("content"))
             if found is not None:
-                collector.link(found.group(1), "html", base)
+                collector.link(found.group(1), "html")
         if tag.get("hx-post"):
             place = resolve(collector.request.origin, collector.request.target, tag.get("hx-post"))
             if place is not None:

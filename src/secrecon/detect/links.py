@@ -117,12 +117,13 @@ def _relative(base_target: str, text: str) -> str:
         return "/" + "/".join([*folders, *parts]) + mark + query
     for part in parts[:-1]:
         if part == "..":
-            folders = folders[:-1]
+            del folders[-1:]
         elif part != ".":
-            folders = [*folders, part]
+            folders.append(part)
     last = parts[-1]
     if last == "..":
-        folders, last = folders[:-1], ""
+        last = ""
+        del folders[-1:]
     elif last == ".":
         last = ""
     return "/" + "/".join([*folders, last]) + mark + query

@@ -1,7 +1,8 @@
 """Takes the secrets out of an exposed file before it becomes evidence: names stay, values become `ab***`.
 
 What is kept must still let a reader see that the file is what the finding says; what is lost must be every value that
-could be used. When in doubt, more is masked. RE2 only; the text is bounded by the caller's body cap.
+could be used. When in doubt, more is masked. RE2 only, and one shape a pattern: of two in one, the longer would be
+tried to the end of the text at every match of the shorter. The text is bounded by the caller's body cap.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _PEM = re2.compile(rb"(?s)(-----BEGIN [^\n-]*-----)(.*?)(-----END [^\n-]*-----|\
 _PUTTY = re2.compile(rb"(?s)((?:Private|Public)-Lines: [0-9]+\r?\n)(.*?)((?:Private|Public)-|\z)")
 _DATA_LINE = re2.compile(rb"(?m)^(?:--|CREATE |DROP |ALTER |\)|SET |USE |PRAGMA |BEGIN|/\*!)[^\n]*")
 _CELL = re2.compile(rb"""(<td class="v">)([^<]*)""")
-_ADDRESS = re2.compile(rb"\b([0-9]{1,3}\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\b|[\w.+-]+@[\w-]+\.[\w.]+")
+_IP = re2.compile(rb"\b([0-9]{1,3}\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\b")
+_MAIL = re2.compile(rb"[\w.+-]+@[\w-]+\.[\w.]+")
 _QUERY = re2.compile(rb"(\?)[^\s\"'<]+")
 _ROW = re2.compile(rb"(?is)<tr>\s*<td>.*?</tr>")
 
@@ -96,7 +98,8 @@ def _cells(body: bytes) -> bytes:
 
 
 def _addresses(body: bytes) -> bytes:
-    body = _sub(_ADDRESS, lambda m: (_part(m, 1) or b"") + b"***", body)
+    body = _sub(_MAIL, lambda m: b"***", body)
+    body = _sub(_IP, lambda m: _part(m, 1) + b"***", body)
     return _urls(_sub(_QUERY, lambda m: _part(m, 1) + b"***", body))
 
 

@@ -20,6 +20,8 @@ from secrecon.model.dns import DnsRecord
 from secrecon.model.errors import BadInput, Unresolvable
 
 PAYLOAD = 1232
+MAX_MESSAGE_RECORDS = 2_000
+"""A message of 64 kB can announce 5,000 records whose compressed names take half a second to read."""
 NAME_VALUES = frozenset({"CNAME", "NS", "PTR", "DNAME", "MX", "SRV"})
 
 
@@ -54,8 +56,19 @@ def read_answer(query: dns.message.QueryMessage, wire: bytes) -> dns.message.Mes
     return message
 
 
-def read_message(wire: bytes, *, truncated_ok: bool = False, transfer: bool = False) -> dns.message.Message | None:
-    """The message in `wire`, or None where it cannot be read."""
+def record_count(wire: bytes) -> int:
+    """How many records, and questions past the first, the header of `wire` announces (RFC 1035 4.1.1): what reading
+    it costs."""
+    counts = [int.from_bytes(wire[at : at + 2]) for at in (4, 6, 8, 10)]
+    return max(0, counts[0] - 1) + sum(counts[1:])
+
+
+def read_message(
+    wire: bytes, *, truncated_ok: bool = False, transfer: bool = False, limit: int = MAX_MESSAGE_RECORDS
+) -> dns.message.Message | None:
+    """The message in `wire`, or None where it cannot be read or announces more than `limit` records."""
+    if record_count(wire) > limit:
+        return None
     try:
         return dns.message.from_wire(
             wire,

@@ -195,19 +195,18 @@ def _length(values: list[str], problems: list[str]) -> int:
     if len(values) == 1 and first.isdigit() and first.isascii() and len(first) <= MAX_LENGTH_DIGITS:
         return int(first)
     parts = ",".join(values).split(",")
-    numbers: set[int] = set()
+    numbers: list[int] = []
     for part in parts:
         digits = part.strip(" \t")
         if not digits.isascii() or not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
             _note(problems, "bad-content-length")
             continue
-        numbers.add(int(digits))
-    if len(numbers) > 1:
+        numbers.append(int(digits))
+    if len(set(numbers)) > 1:
         problems.append("conflicting-content-length")
-        return int(next(part.strip(" \t") for part in parts if part.strip(" \t").isdigit()))
-    if len(parts) > 1 and numbers:
+    elif len(parts) > 1 and numbers:
         problems.append("duplicate-content-length")
-    return numbers.pop() if numbers else -1
+    return numbers[0] if numbers else -1
 
 
 def _note(problems: list[str], name: str) -> None:

@@ -27,6 +27,9 @@ MAX_RECORDS = 500
 MAX_ADDRESSES = 64
 MAX_TRANSFER_RECORDS = 20_000
 MAX_TRANSFER_BYTES = 8_000_000
+MAX_SPARE_RECORDS = 6_000
+"""Records of a transfer that are read and not kept: the rest of the last message, and sections that hold none."""
+LARGE_MESSAGE = 4_096
 TRANSFER_SECONDS = 20.0
 MAX_FILE = 1_000_000
 ROUNDS = 2
@@ -251,8 +254,11 @@ async def _tcp(server: Server) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
 
 
 async def _messages(reader: asyncio.StreamReader, id_: int) -> AsyncIterator[dns.message.Message]:
-    """The messages of a transfer, until the server closes or says something unreadable."""
-    total = 0
+    """The messages of a transfer, until the server closes, says something unreadable or more than is kept.
+
+    Names are compressed, so a message can take long to read: a large one is read beside the event loop.
+    """
+    total, left = 0, MAX_TRANSFER_RECORDS + MAX_SPARE_RECORDS
     while total < MAX_TRANSFER_BYTES:
         try:
             size = int.from_bytes(await reader.readexactly(2))
@@ -260,7 +266,11 @@ async def _messages(reader: asyncio.StreamReader, id_: int) -> AsyncIterator[dns
         except asyncio.IncompleteReadError:
             return
         total += size
-        message = dnswire.read_message(wire, transfer=True)
+        if size > LARGE_MESSAGE:
+            message = await asyncio.to_thread(dnswire.read_message, wire, transfer=True, limit=left)
+        else:
+            message = dnswire.read_message(wire, transfer=True, limit=left)
+        left -= dnswire.record_count(wire)
         if message is None or message.id != id_:
             return
         yield message
