@@ -113,6 +113,57 @@ async def test_a_bug_in_a_phase_ends_that_phase_only(site: Site) -> None:
     assert "page|0/0" in watched.log.facts
 
 
+class Slow(Toy):
+    """Thinks for a second in each half of a round, holding the interpreter as Python code does."""
+
+    def plan(self, view: ScanView, round_: int) -> Iterable[Probe]:
+        think(1.0)
+        return super().plan(view, round_)
+
+    def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
+        think(1.0)
+        return super().judge(view, round_, replies)
+
+
+def think(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        sum(range(1_000))
+
+
+async def test_the_loop_keeps_turning_while_a_phase_thinks(site: Site) -> None:
+    watched, turns, longest = Watched(), 0, 0.0
+
+    async def turn() -> None:
+        nonlocal turns, longest
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            turns, longest = turns + 1, max(longest, time.monotonic() - before)
+
+    turning = asyncio.create_task(turn())
+    callbacks = EmbeddedCallbacks(address="127.0.0.1", http_port=9, domain="", clock=SystemClock())
+    await make_engine([Slow(mints=True)], callbacks).run(make_spec(site.url), watched.log)
+    turning.cancel()
+    assert "page|0/0" in watched.log.facts
+    assert len(watched.log.payloads) == 1, "payloads that were made in the thread are stored"
+    assert turns >= 20, "two seconds of thought leave the loop room for far more"
+    assert longest < 0.9, "no thought held the loop to its end"
+
+
+class Stray(Toy):
+    """Ends an iteration that it never began: a bug that would be lost between threads."""
+
+    def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
+        return [next(iter(()))]
+
+
+async def test_a_stray_end_of_an_iteration_is_a_bug_like_any_other(site: Site) -> None:
+    watched = Watched()
+    await asyncio.wait_for(make_engine([Stray()]).run(make_spec(site.url), watched.log), 10)
+    assert watched.log.attempts["toy.check", site.url].reason == "internal error in toy: RuntimeError"
+
+
 async def test_what_is_not_authorized_is_not_sent_and_is_told(site: Site) -> None:
     watched = Watched()
     await make_engine([Toy()]).run(make_spec(site.url, touch=Touch.LIGHT), watched.log)

@@ -1,4 +1,7 @@
-"""The shape of a phase: plan what to ask, judge what came back. Both are pure; the engine does the asking."""
+"""The shape of a phase: plan what to ask, judge what came back. Both are pure; the engine does the asking.
+
+Both run in a worker thread, rounds of several scans side by side, on one phase object: it must not change itself.
+"""
 
 from __future__ import annotations
 

@@ -2,15 +2,17 @@
 
 A round is: rebuild the view from the log, let the phase plan, store the callback payloads, ask, wait for callbacks,
 let the phase judge, commit. Everything in between is forgotten if the process dies, and done again; the commit
-happens once. The engine knows no database, queue, account or page.
+happens once. Phases think in a thread: what they read is hostile and may take seconds, and meanwhile callbacks, other
+scans and the API must be served. The view is that round's alone. The engine knows no database, queue, account or page.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -33,6 +35,8 @@ from secrecon.net.resolver import Resolver
 STOP_POLL = 0.5
 PROGRESS_EVERY = 0.25
 CALLBACK_POLL = 0.1
+P = ParamSpec("P")
+T = TypeVar("T")
 NOT_AUTHORIZED = "the target is not authorized for active checks"
 log_ = structlog.get_logger("secrecon.engine")
 
@@ -179,9 +183,11 @@ class Engine:
             self_test = await self._callbacks.self_test(current.session.network, current.log, addresses)
             view.self_test = self_test
         try:
-            probes = list(phase.plan(view, current.number))
+            probes = await asyncio.to_thread(_listed, phase.plan, view, current.number)
             replies, skips = await self._ask(current, probes)
-            judged = list(phase.judge(view, current.number, replies)) if probes or current.number == 0 else []
+            judged: list[Judgement] = []
+            if probes or current.number == 0:
+                judged = await asyncio.to_thread(_listed, phase.judge, view, current.number, replies)
         except Exception as error:
             log_.exception("phase failed", scan_id=spec.scan_id, step=phase.step, round=current.number)
             return self._not_run(current, f"internal error in {phase.step}: {type(error).__name__}", Outcome.FAILED)
@@ -274,6 +280,14 @@ class Engine:
         steps = [name for name, _ in self.steps(spec)]
         within = 1 - 0.5**round_ * (1 - fraction / 2)
         return min(99, int(100 * (steps.index(step) + within) / len(steps)))
+
+
+def _listed(think: Callable[P, Iterable[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]:
+    """All that a phase yields. A stray StopIteration, which no future can carry, becomes an ordinary error."""
+    try:
+        return list(think(*args, **kwargs))
+    except StopIteration as error:
+        raise RuntimeError("a phase ended an iteration that it had not begun") from error
 
 
 @contextlib.asynccontextmanager
