@@ -78,6 +78,18 @@ async def test_a_database_that_is_gone_is_not_ready(tmp_path: Path) -> None:
     await ctx.db.close()
 
 
+async def test_a_database_that_was_replaced_is_not_ready(tmp_path: Path) -> None:
+    ctx = await make_context(tmp_path)
+    file = tmp_path / "secrecon.db"
+    async with caller(ctx) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        file.rename(tmp_path / "aside.db")
+        file.write_bytes((tmp_path / "aside.db").read_bytes())
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "Not ready: database")
+    await ctx.db.close()
+
+
 @pytest.mark.parametrize(
     ("policy", "authorization", "status"),
     [

@@ -195,3 +195,28 @@ async def test_a_broken_connection_is_told_and_the_next_one_works(postgres_url: 
         assert await accounts(db) == 0
     finally:
         await db.close()
+
+
+async def test_a_file_that_is_taken_away_is_told_and_may_come_back(tmp_path: Path) -> None:
+    file, aside = tmp_path / "secrecon.db", tmp_path / "aside.db"
+    db = Database(sqlite_url(file))
+    await db.migrate()
+    file.rename(aside)
+    with pytest.raises(OperatorError, match="moved, deleted or replaced"):
+        await db.check()
+    aside.rename(file)
+    assert await accounts(db) == 0
+    await db.close()
+
+
+async def test_nothing_is_written_to_a_file_that_was_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "secrecon.db"
+    db = Database(sqlite_url(file))
+    await db.migrate()
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(file.read_bytes())
+    copy.replace(file)
+    with pytest.raises(OperatorError, match="moved, deleted or replaced"):
+        async with db.transaction() as tx:
+            await users.add_account(tx, "business", 1.0)
+    await db.close()

@@ -130,6 +130,8 @@ async def test_events_are_read_on_from_any_seq(shelf: Shelf) -> None:
         assert await events.append(tx, scan_id, [("progress", {"n": n}) for n in range(5)], 1.0) == 5
         assert await events.append(tx, scan_id, [], 1.0) == 5
         log = await events.after(tx, scan_id, 2, 2)
+        for beyond in (5, 2**31, 2**53 - 1, 2**63, 10**30):
+            assert await events.after(tx, scan_id, beyond, 2) == ()
         assert await events.last_seqs(tx, [scan_id, "f" * 32]) == {scan_id: 5}
     assert [(event.seq, event.data) for event in log] == [(3, {"n": 2}), (4, {"n": 3})]
 

@@ -57,7 +57,7 @@ class Database:
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = _checked(url)
         self._busy = busy_seconds
-        self._opened = False
+        self._opened: tuple[int, int] | None = None
         self._writer = asyncio.Lock()
         self._engine = self._make_engine()
 
@@ -142,10 +142,21 @@ class Database:
             self._writer.release()
 
     async def _open_file(self) -> None:
-        """Before the pool's first connection: see that the file can be used, and put it into WAL mode for good."""
-        if self.file is not None and not self._opened:
+        """Before the pool's first connection: see that the file can be used, and put it into WAL mode for good.
+
+        Before every later one: see that it is still that file. Connections that are open would go on with one that was
+        moved away or deleted, and everything written to it would be lost.
+        """
+        if self.file is None:
+            return
+        if self._opened is None:
             await asyncio.to_thread(_set_wal, self.file, self._busy)
-            self._opened = True
+            self._opened = _identity(self.file)
+        elif _identity(self.file) != self._opened:
+            raise OperatorError(
+                f"{faults.name(self.url)} was moved, deleted or replaced while this program had it open: put it back,"
+                " or end every SecRecon process before it is replaced"
+            )
 
     def _prepare(self, connection: sa.engine.interfaces.DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # BEGIN is ours to send: see _begin
@@ -159,6 +170,14 @@ class Database:
 def sqlite_url(file: Path) -> str:
     """The URL of a SQLite database in `file`."""
     return f"sqlite+aiosqlite:///{file.resolve()}"
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _set_wal(file: Path, busy_seconds: float) -> None:

@@ -42,10 +42,9 @@ async def append(tx: Transaction, scan_id: str, entries: Sequence[Entry], at: fl
 
 
 async def after(tx: Reading, scan_id: str, seq: int, limit: int) -> tuple[ScanEvent, ...]:
-    """At most `limit` events that follow `seq`, in order."""
-    query = (
-        sa.select(_event).where(_event.c.scan_id == scan_id, _event.c.seq > seq).order_by(_event.c.seq).limit(limit)
-    )
+    """At most `limit` events that follow `seq`, in order. `seq` is a watcher's word and may be beyond every column."""
+    follows = _event.c.seq > sa.literal(min(seq, 2**63 - 1), sa.BigInteger)
+    query = sa.select(_event).where(_event.c.scan_id == scan_id, follows).order_by(_event.c.seq).limit(limit)
     return tuple(
         ScanEvent(row.seq, row.at, row.kind, json.loads(row.data)) for row in await tx.connection.execute(query)
     )
