@@ -29,6 +29,8 @@ from secrecon.model.target import Origin, TargetKind, legacy_ipv4, parse_target
         ("http://2130706433/", "http://127.0.0.1", TargetKind.ORIGIN),
         ("0177.0.0.1", "https://127.0.0.1", TargetKind.ORGANISATION),
         ("http://127。0。0。1/", "http://127.0.0.1", TargetKind.ORIGIN),
+        ("http://example.com/\x9b31m\u202e", "http://example.com/%C2%9B31m%E2%80%AE", TargetKind.ORIGIN),
+        ("http://example.com/caf\u00e9?q=<a>%41", "http://example.com/caf%C3%A9?q=%3Ca%3E%41", TargetKind.ORIGIN),
         ("_dmarc.example.com", "https://_dmarc.example.com", TargetKind.ORGANISATION),
     ],
 )
@@ -58,6 +60,8 @@ def test_targets_are_normalised(text: str, url: str, kind: TargetKind) -> None:
         "a" * 64 + ".example",
         "999.999.999.999",
         "1.2.3.4.5",
+        "https://example.com/\ud800",
+        "https://example.com/" + "\u00e9" * 500,
         "x" * 3000,
         "http://[::1",
         "http://[fe80::1%25eth0]/x y",
@@ -113,4 +117,17 @@ def test_any_text_gives_a_target_or_bad_input(text: str) -> None:
         target = parse_target(text)
     except BadInput:
         return
-    assert parse_target(target.url).host == target.host
+    again = parse_target(target.url)
+    assert (again.host, again.path) == (target.host, target.path)
+
+
+@given(st.text(max_size=60))
+def test_a_normalised_path_is_plain_and_stays_as_it_is(text: str) -> None:
+    try:
+        target = parse_target("https://example.com/" + text)
+    except BadInput:
+        return
+    assert target.url.isascii()
+    assert target.url.isprintable()
+    assert not set(target.url) & set('<>"`{}|^ \\')
+    assert parse_target(target.url) == target

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import idna
 
@@ -17,6 +17,8 @@ from secrecon.model.errors import BadInput
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_TARGET_LENGTH = 2048
+_URL_CHARACTERS = "%/:?@!$&'()*+,;=-._~[]"
+"""What a path and query keep as it is (RFC 3986); everything else is percent-encoded."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -142,7 +144,18 @@ def _parse_url(raw: str) -> Target:
     path = parts.path or "/"
     if parts.query:
         path += "?" + parts.query
-    return Target(TargetKind.ORIGIN, host, origin, path)
+    target = Target(TargetKind.ORIGIN, host, origin, _encoded(path))
+    if len(target.url) > MAX_TARGET_LENGTH:
+        raise BadInput(f"target is longer than {MAX_TARGET_LENGTH} characters once it is written out", "target")
+    return target
+
+
+def _encoded(path: str) -> str:
+    """The path as a request line and a terminal may hold it: ASCII, with no character that means something to either."""
+    try:
+        return quote(path, safe=_URL_CHARACTERS)
+    except UnicodeEncodeError as error:
+        raise BadInput("target holds half a surrogate pair", "target") from error
 
 
 def normalise_host(host: str) -> str:
