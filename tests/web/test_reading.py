@@ -21,7 +21,14 @@ async def test_a_dashboard_report_is_private(browser: Browser, ctx: Context, ada
     await browser.sign_in()
     page = await browser.page(f"/reports/{accepted.db_scan_id}")
     assert "Git repository can be read" in page.words
-    for part in ("Grade arithmetic", "Coverage", "Callbacks", "For the director", "What was met"):
+    for part in (
+        "Grade arithmetic",
+        "Coverage",
+        "Callbacks",
+        "For the director",
+        "What to fix first",
+        "What the scan saw",
+    ):
         assert part in page.words
 
 

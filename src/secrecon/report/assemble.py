@@ -202,7 +202,9 @@ def _tls(info: TlsInfo) -> TlsSeen:
 
 
 def _technologies(record: ScanRecord) -> tuple[TechnologySeen, ...]:
+    """By name; a product seen both with and without a version on one asset is shown with it."""
     seen = {fact.key: fact for fact in record.facts if isinstance(fact, Technology)}
+    known = {(fact.asset, fact.name) for fact in seen.values() if fact.version}
     shown = [
         TechnologySeen(
             asset=line(fact.asset),
@@ -214,8 +216,9 @@ def _technologies(record: ScanRecord) -> tuple[TechnologySeen, ...]:
             distribution=line(fact.distribution, 100),
         )
         for fact in seen.values()
+        if fact.version or (fact.asset, fact.name) not in known
     ]
-    return tuple(sorted(shown, key=lambda t: (t.asset, t.name, t.version)))
+    return tuple(sorted(shown, key=lambda t: (t.name, t.asset, t.version)))
 
 
 def _assets(record: ScanRecord) -> tuple[AssetSeen, ...]:

@@ -12,15 +12,17 @@ from collections.abc import Iterable
 
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanStatus
+from secrecon.report.advice import LISTENER, next_step
 from secrecon.report.document import (
     AreaCoverage,
     AssetCoverage,
+    AssetGroup,
     Coverage,
     CoverageCount,
     CoverageLine,
     SelfTest,
 )
-from secrecon.report.text import count, line
+from secrecon.report.text import count, line, listed
 
 AREAS = {
     "ssrf": "Server-side request forgery (callbacks)",
@@ -43,6 +45,7 @@ _HANDS_ON = ("ssrf", "exposure", "behaviour", "hygiene", "tls")
 _PHASES_THAT_MATTER = frozenset(PhaseName) - {PhaseName.SYNTHESIS}
 ENOUGH_SHARE = 0.8
 MOST_REASONS = 4
+MOST_NAMED = 3
 NOT_APPLICABLE = "not applicable"
 
 
@@ -64,12 +67,14 @@ def read_coverage(record: ScanRecord, self_test: SelfTest | None) -> Coverage:
     whole = record.status is ScanStatus.COMPLETE and not record.cancelled
     whole = whole and not _PHASES_THAT_MATTER & set(not_run)
     ssrf_gap = _ssrf_gap(areas[0], self_test)
-    gaps = _gaps(areas, ssrf_gap, tested)
+    gaps = _gaps(areas, lines, ssrf_gap, tested)
+    assets = _by_asset(lines)
     return Coverage(
         total=count_lines(lines),
         assessing=assessing,
         areas=areas,
-        assets=_by_asset(lines),
+        assets=assets,
+        groups=_groups(assets),
         lines=lines,
         not_run=not_run,
         tested=tested,
@@ -147,7 +152,48 @@ def _reasons(lines: Iterable[CoverageLine]) -> tuple[str, ...]:
 
 def _area(area: str, lines: tuple[CoverageLine, ...]) -> AreaCoverage:
     mine = tuple(entry for entry in lines if entry.area == area)
-    return AreaCoverage(area, AREAS[area], count_lines(mine), _reasons(mine), area in REQUIRED)
+    return AreaCoverage(area, AREAS[area], count_lines(mine), _reasons(mine), _next_steps(mine), area in REQUIRED)
+
+
+def _next_steps(lines: Iterable[CoverageLine]) -> tuple[str, ...]:
+    """What to do about what was not done, most frequent first."""
+    steps = Counter(
+        next_step(entry.outcome, entry.reason)
+        for entry in lines
+        if entry.applicable and entry.outcome is not Outcome.DONE
+    )
+    return tuple(step for step, _ in sorted(steps.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_REASONS])
+
+
+def _groups(assets: tuple[AssetCoverage, ...]) -> tuple[AssetGroup, ...]:
+    """Assets with the same gaps for the same reasons, read together; the largest gaps first, the fully tested last."""
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[AssetCoverage]] = {}
+    for asset in assets:
+        missed = tuple(area for area, counted in asset.cells if counted.not_done)
+        groups.setdefault((missed, asset.reasons), []).append(asset)
+    result = [
+        AssetGroup(
+            assets=tuple(asset.asset for asset in mine),
+            missed=tuple(AREAS[area] for area in missed),
+            count=_sum(asset.count for asset in mine),
+            reasons=reasons,
+        )
+        for (missed, reasons), mine in groups.items()
+    ]
+    return tuple(sorted(result, key=lambda group: (-group.count.not_done, group.assets)))
+
+
+def _sum(counts: Iterable[CoverageCount]) -> CoverageCount:
+    every = tuple(counts)
+    return CoverageCount(
+        total=sum(c.total for c in every),
+        applicable=sum(c.applicable for c in every),
+        done=sum(c.done for c in every),
+        skipped=sum(c.skipped for c in every),
+        blocked=sum(c.blocked for c in every),
+        timed_out=sum(c.timed_out for c in every),
+        failed=sum(c.failed for c in every),
+    )
 
 
 def _by_asset(lines: tuple[CoverageLine, ...]) -> tuple[AssetCoverage, ...]:
@@ -181,8 +227,14 @@ def _ssrf_gap(area: AreaCoverage, self_test: SelfTest | None) -> str:
     return ""
 
 
-def _gaps(areas: tuple[AreaCoverage, ...], ssrf_gap: str, tested: bool) -> tuple[str, ...]:
-    gaps = [f"SSRF could not be tested: {ssrf_gap}."] if ssrf_gap else []
+def _gaps(
+    areas: tuple[AreaCoverage, ...], lines: tuple[CoverageLine, ...], ssrf_gap: str, tested: bool
+) -> tuple[str, ...]:
+    """What was not tested, where, why, and what to do next: one text per area."""
+    ssrf = areas[0]
+    gaps = []
+    if ssrf_gap:
+        gaps.append(f"SSRF could not be tested: {ssrf_gap}. {_next(ssrf.next_steps or (LISTENER,))}")
     for area in areas:
         if area.area in ("ssrf", "recon"):
             continue
@@ -191,10 +243,23 @@ def _gaps(areas: tuple[AreaCoverage, ...], ssrf_gap: str, tested: bool) -> tuple
             gaps.append(f"{area.title}: no check ran.")
         elif counted.not_done:
             ran = f"{counted.done:,} of {count(counted.applicable, 'check')} ran" if counted.done else "not tested"
-            gaps.append(f"{area.title}: {ran} ({'; '.join(area.reasons)}).")
+            where = _where(entry for entry in lines if entry.area == area.area)
+            gaps.append(
+                f"{area.title}: {ran}; missing {where} ({'; '.join(area.reasons)}). {_next(area.next_steps)}"
+            )
     if not tested:
         gaps.insert(0, "Nothing on the target could be assessed: no check got an answer from it.")
     return tuple(gaps)
+
+
+def _where(lines: Iterable[CoverageLine]) -> str:
+    """On which assets something was not done: one or two by name, more by number."""
+    assets = sorted({e.asset for e in lines if e.applicable and e.outcome is not Outcome.DONE})
+    return f"on {listed(assets)}" if len(assets) < MOST_NAMED else f"on {count(len(assets), 'asset')}"
+
+
+def _next(steps: tuple[str, ...]) -> str:
+    return f"Next: {'; '.join(steps)}."
 
 
 def _summary(assessing: CoverageCount, tested: bool, gaps: tuple[str, ...]) -> str:

@@ -131,12 +131,16 @@ class CoverageCount:
 
 @dataclass(frozen=True, slots=True)
 class AreaCoverage:
-    """A group of checks over all assets. `required`: every web target has this area, so that none of it is a gap."""
+    """A group of checks over all assets. `required`: every web target has this area, so that none of it is a gap.
+
+    `reasons`: why something was not done; `next_steps`: what would close the gap.
+    """
 
     area: str
     title: str
     count: CoverageCount
     reasons: tuple[str, ...]
+    next_steps: tuple[str, ...]
     required: bool
 
     @property
@@ -162,6 +166,16 @@ class AssetCoverage:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetGroup:
+    """Assets that lack the same areas (`missed`, their titles) for the same reasons; `count` is their sum."""
+
+    assets: tuple[str, ...]
+    missed: tuple[str, ...]
+    count: CoverageCount
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What ran, what did not, and why. `share`: done among the applicable assessing checks, 0.0-1.0.
 
@@ -173,6 +187,7 @@ class Coverage:
     assessing: CoverageCount
     areas: tuple[AreaCoverage, ...]
     assets: tuple[AssetCoverage, ...]
+    groups: tuple[AssetGroup, ...]
     lines: tuple[CoverageLine, ...]
     not_run: tuple[PhaseName, ...]
     tested: bool

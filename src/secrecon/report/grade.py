@@ -51,7 +51,7 @@ def grade(facts: Facts, coverage: Coverage) -> Grade:
     earned = next((letter for letter, below in THRESHOLDS if points < below), "F")
     caps = _caps(facts, coverage)
     letter = worst([earned, *(cap.letter for cap in caps)])
-    return Grade(letter, earned, points / 100, terms, steps, caps, _words(letter, earned, caps))
+    return Grade(letter, earned, points / 100, terms, steps, caps, _words(letter, earned, points, caps))
 
 
 def weight(finding: ReportFinding) -> int:
@@ -147,7 +147,9 @@ def _thin_coverage(coverage: Coverage) -> list[Cap]:
     return []
 
 
-def _words(letter: str, earned: str, caps: tuple[Cap, ...]) -> str:
+def _words(letter: str, earned: str, points: int, caps: tuple[Cap, ...]) -> str:
+    below = dict(THRESHOLDS).get(earned)
+    rule = f"F begins at {THRESHOLDS[-1][1] // 100}" if below is None else f"{earned} is below {below // 100}"
     if not caps or caps[0].letter != letter or earned == letter:
-        return f"{letter}: earned by the points of the findings."
+        return f"{letter}: the findings come to {points / 100:,.2f} points, and {rule}."
     return f"{letter} at best: {caps[0].reason}."

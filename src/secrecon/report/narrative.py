@@ -6,17 +6,20 @@ proof. Sections name whom they are for. No language model takes part; `narrative
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.interaction import CallbackProtocol
 from secrecon.model.scan import ScanMode, ScanStatus
+from secrecon.report.causes import Cause, host_of, root_causes
 from secrecon.report.coverage import phases_missed
 from secrecon.report.document import Coverage, Facts, Grade, ReportFinding, Section
 from secrecon.report.text import count, day, listed
 
 BOTH, DIRECTOR, ENGINEER = "both", "director", "engineer"
 MOST_GROUPS = 12
+MOST_DECISIONS = 6
 BRIEF = 200
 _MODES = {ScanMode.QUICK: "quick", ScanMode.FULL: "full"}
 
@@ -48,15 +51,21 @@ def as_text(sections: tuple[Section, ...]) -> str:
 
 def _in_short(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[str, ...]:
     paragraphs = [_opening(facts, coverage), _found(facts, coverage)]
-    kev = facts.kev_count
-    if kev:
-        which = f"{count(kev, 'finding is', 'findings are')} in CISA's catalogue of known exploited vulnerabilities"
-        paragraphs.append(
-            f"{which} (KEV): attackers use such flaws today, so they come before others of their rank."
-        )
+    if facts.kev_count:
+        paragraphs.append(_exploited(facts))
     paragraphs.extend(_proven(facts))
     paragraphs.append(f"Grade {graded.words}")
     return tuple(paragraphs)
+
+
+def _exploited(facts: Facts) -> str:
+    number = count(facts.kev_count, "finding is", "findings are")
+    which = f"{number} in CISA's catalogue of known exploited vulnerabilities (KEV): attackers use such flaws today"
+    known = [finding for finding in facts.findings if finding.is_kev]
+    by_version = {EvidenceLevel.BANNER, EvidenceLevel.VERSION_RANGE}
+    if all(finding.evidence_level in by_version for finding in known):
+        return f"{which}. Of what rests on a version number, confirm and update these first."
+    return f"{which}."
 
 
 def _proven(facts: Facts) -> list[str]:
@@ -72,7 +81,10 @@ def _proven(facts: Facts) -> list[str]:
     ):
         if found:
             who = "The target" if len(found) == 1 else f"In {len(found):,} cases the target"
-            told.append(f"{who} {what.format(listed(_unique(f.place for f in found), 4))}")
+            where = (
+                found[0].place if len(found) == 1 else "on " + listed(_unique(host_of(f.asset) for f in found), 4)
+            )
+            told.append(f"{who} {what.format(where)}")
     return told
 
 
@@ -162,11 +174,13 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
             f"{count(len(closed), 'finding')} {verb} closed as fixed or false and {_is(len(closed))} not counted in the grade."
         )
     if grave:
-        number = count(len(grave), "serious finding needs", "serious findings need")
-        paragraphs.append(f"{number} a decision now. In order of urgency:")
-        for group in _groups(grave)[:3]:
-            impact = _first(group[0].impact) or _first(group[0].description)
-            bullets.append(f"{group[0].title} ({_where(group)}). {impact}".strip())
+        causes = root_causes(grave)
+        paragraphs.append(_decision(grave, causes))
+        bullets = [_for_decision(cause) for cause in causes[:MOST_DECISIONS]]
+        if len(causes) > MOST_DECISIONS:
+            bullets.append(
+                f"{count(len(causes) - MOST_DECISIONS, 'more cause')}: listed below, under what to fix first."
+            )
     elif facts.counted and any(f.severity is not Severity.INFO for f in facts.counted):
         paragraphs.append(
             "Nothing found calls for an emergency. The findings are worth a place in the normal plan of work."
@@ -178,43 +192,57 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
     return Section(title, DIRECTOR, tuple(paragraphs), tuple(bullets))
 
 
+def _decision(grave: list[ReportFinding], causes: tuple[Cause, ...]) -> str:
+    """How many serious findings there are, how certain they are, and to how many causes they come down."""
+    shown = sum(f.evidence_level in (EvidenceLevel.BEHAVIOUR, EvidenceLevel.CALLBACK) for f in grave)
+    number = count(
+        len(grave), "serious finding (critical or high) needs", "serious findings (critical or high) need"
+    )
+    if shown == len(grave):
+        certain = "shown by the target itself"
+    elif not shown:
+        certain = "by version number alone: confirm before acting"
+    else:
+        certain = f"{shown:,} shown by the target itself, {len(grave) - shown:,} by version number alone"
+    return f"{number} a decision now ({certain}). What to decide, worst first ({count(len(causes), 'cause')}):"
+
+
+def _for_decision(cause: Cause) -> str:
+    first = cause.findings[0]
+    impact = _first(cause.impact or first.impact) or _first(cause.description or first.description)
+    where = listed(cause.hosts, 4)
+    return f"{cause.title} ({where}; {cause.basis}). {impact}".strip()
+
+
 def _for_engineer(facts: Facts) -> Section:
-    groups = _groups([f for f in facts.counted if f.severity is not Severity.INFO])
-    bullets = [_task(group) for group in groups[:MOST_GROUPS]]
+    causes = root_causes(f for f in facts.counted if f.severity is not Severity.INFO)
+    bullets = [_task(cause) for cause in causes[:MOST_GROUPS]]
     paragraphs: tuple[str, ...] = ()
-    if groups:
-        paragraphs = (
-            f"{count(len(groups), 'thing')} to fix, worst first. Each finding carries its evidence below.",
+    if causes:
+        whole = sum(len(cause.findings) for cause in causes)
+        apart = (
+            " (notes for information and what was closed are not counted)" if whole < len(facts.findings) else ""
         )
-    left = sum(len(group) for group in groups[MOST_GROUPS:])
-    if left:
-        bullets.append(f"{count(left, 'more finding')} of lower rank: see the list of findings.")
+        paragraphs = (
+            f"{count(whole, 'finding')}{apart} with {count(len(causes), 'root cause')}, worst first. "
+            "Every finding carries its evidence below.",
+        )
+    left = len(causes) - MOST_GROUPS
+    if left > 0:
+        rest = sum(len(cause.findings) for cause in causes[MOST_GROUPS:])
+        bullets.append(
+            f"{count(left, 'more root cause')} of lower rank with {count(rest, 'finding')}: see the list of findings."
+        )
     return Section("For the engineer", ENGINEER, paragraphs, tuple(bullets))
 
 
-def _task(group: tuple[ReportFinding, ...]) -> str:
-    first = group[0]
-    known = ", known to be exploited" if any(f.is_kev for f in group) else ""
-    basis = {
-        EvidenceLevel.BANNER: "version banner only, a distribution may have fixed it: confirm first",
-        EvidenceLevel.VERSION_RANGE: "version is in the affected range: confirm, then update",
-        EvidenceLevel.BEHAVIOUR: "shown by the target's behaviour",
-        EvidenceLevel.CALLBACK: "proven by a callback",
-    }[first.evidence_level]
-    fix = _first(first.remediation)
-    return f"{first.title} [{first.severity}{known}] at {_where(group)}: {basis}. {fix}".strip()
-
-
-def _groups(findings: list[ReportFinding]) -> list[tuple[ReportFinding, ...]]:
-    """Findings that are the same thing in several places, in the order of their worst one."""
-    groups: dict[tuple[str, str, str], list[ReportFinding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.check, finding.title, finding.severity), []).append(finding)
-    return [tuple(group) for group in groups.values()]
-
-
-def _where(group: tuple[ReportFinding, ...]) -> str:
-    return listed(_unique(finding.place for finding in group), 3)
+def _task(cause: Cause) -> str:
+    known = ", known to be exploited" if cause.is_kev else ""
+    times = f", {cause.times}" if len(cause.findings) > 1 else ""
+    fix = _first(cause.fix or cause.findings[0].remediation)
+    if cause.is_product and not cause.fix:
+        fix = "Each finding names the version that fixes it; take the newest of them."
+    return f"{cause.title} [{cause.severity}{known}{times}] at {cause.where}: {cause.basis}. {fix}".strip()
 
 
 def _unique(items: Iterable[str]) -> list[str]:
@@ -264,7 +292,7 @@ def _tested(facts: Facts, coverage: Coverage) -> Section:
         count(facts.inputs, "request that takes input", "requests that take input"),
         count(len(facts.technologies), "technology", "technologies"),
     ]
-    paragraphs = [f"The scan met {listed(seen)}. {coverage.summary}"]
+    paragraphs = [f"The scan saw {listed(seen)}. {coverage.summary}"]
     if facts.scan_mode is ScanMode.QUICK:
         paragraphs.append(
             "A quick scan looks neither for subdomains nor for other ports, and verifies no CVE actively; a full scan does."
@@ -273,13 +301,21 @@ def _tested(facts: Facts, coverage: Coverage) -> Section:
 
 
 def _grade(graded: Grade) -> Section:
-    heaviest = [term for term in graded.terms if term.points > 0][:3]
-    text = f"The findings add up to {graded.points:.2f} points, which alone would give {graded.earned}."
+    text = f"The findings add up to {graded.points:,.2f} points, which alone would give {graded.earned}."
+    heaviest = _heaviest(graded)
     if heaviest:
-        weights = [f"{term.title} at {term.place} ({term.points:.2f})" for term in heaviest]
-        text += f" The heaviest: {listed(weights)}."
+        text += f" The heaviest: {listed(heaviest)}."
     caps = tuple(f"{cap.letter} at best: {cap.reason}." for cap in graded.caps)
     return Section("How the grade comes about", BOTH, (text,), caps)
+
+
+def _heaviest(graded: Grade) -> list[str]:
+    """The three kinds of finding that weigh most one by one; the same words and points are told once."""
+    alike = Counter((term.title, term.points) for term in graded.terms if term.points > 0)
+    return [
+        f"{title} ({number:,} × {points:.2f})" if number > 1 else f"{title} ({points:.2f})"
+        for (title, points), number in list(alike.items())[:3]
+    ]
 
 
 def _data(facts: Facts) -> Section:

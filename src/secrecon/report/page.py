@@ -14,8 +14,9 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from secrecon.report.document import AreaCoverage, CoverageCount, Report, Term
-from secrecon.report.text import count, day, is_link
+from secrecon.report.causes import BASIS, root_causes
+from secrecon.report.document import AreaCoverage, CallbackHit, CoverageCount, Report, Term
+from secrecon.report.text import clock_time, count, day, is_link
 
 _TEMPLATES = files("secrecon.report") / "templates"
 _STYLE = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -26,7 +27,7 @@ CONTENT_SECURITY_POLICY = (
 """What a server sends with the file when it shows it inline; the file itself carries the same."""
 
 MOST_TERMS = 200
-MOST_ASSETS = 200
+MOST_NAMED = 200
 MOST_HITS = 500
 BAR_WIDTH = 270
 
@@ -51,6 +52,30 @@ class AreaBar:
 
 
 @dataclass(frozen=True, slots=True)
+class TermRow:
+    """Terms of the grade that read the same: `times` findings of `each` points. `anchor`: the first one's fingerprint."""
+
+    title: str
+    anchor: str
+    term: Term
+    times: int
+    together: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeHits:
+    """The callbacks of one place, first one first."""
+
+    check: str
+    place: str
+    own: bool
+    http: int
+    dns: int
+    first: CallbackHit
+    hits: tuple[CallbackHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """What a bounded table leaves out."""
 
@@ -65,20 +90,56 @@ def to_html(report: Report) -> bytes:
 
 def view(report: Report) -> dict[str, object]:
     """What the template shows, worked out beforehand so that it only lays out. The dashboard's report page uses it."""
-    terms = [term for term in report.grade.terms if term.points > 0]
+    rows = term_rows(report)
+    hits = report.facts.hits
     return {
         "report": report,
         "facts": report.facts,
         "severity_bars": severity_bars(report),
         "area_bars": area_bars(report.coverage.areas),
-        "terms": terms[:MOST_TERMS],
-        "terms_left": _rest(terms[MOST_TERMS:]),
-        "weightless": len(report.grade.terms) - len(terms),
-        "assets": report.coverage.assets[:MOST_ASSETS],
-        "assets_left": max(len(report.coverage.assets) - MOST_ASSETS, 0),
-        "hits": report.facts.hits[:MOST_HITS],
-        "hits_left": max(len(report.facts.hits) - MOST_HITS, 0),
+        "causes": root_causes(report.facts.findings),
+        "basis": BASIS,
+        "terms": rows[:MOST_TERMS],
+        "terms_left": _rest(rows[MOST_TERMS:]),
+        "weightless": sum(term.points <= 0 for term in report.grade.terms),
+        "groups": report.coverage.groups,
+        "most_named": MOST_NAMED,
+        "probes": probe_hits(hits[:MOST_HITS]),
+        "hits_left": max(len(hits) - MOST_HITS, 0),
     }
+
+
+def term_rows(report: Report) -> tuple[TermRow, ...]:
+    """The grade's terms with those that have the same words and factors in one row, in the order of their points."""
+    alike: dict[tuple[str, float, float, float, float], list[Term]] = {}
+    for term in report.grade.terms:
+        if term.points > 0:
+            key = (term.title, term.base, term.evidence_factor, term.confidence, term.kev_factor)
+            alike.setdefault(key, []).append(term)
+    return tuple(
+        TermRow(terms[0].title, terms[0].fingerprint, terms[0], len(terms), _points(terms))
+        for terms in alike.values()
+    )
+
+
+def probe_hits(hits: Iterable[CallbackHit]) -> tuple[ProbeHits, ...]:
+    """Callbacks by the place that was probed: the target's first, then our own."""
+    places: dict[tuple[bool, str, str, str], list[CallbackHit]] = {}
+    for hit in hits:
+        places.setdefault((hit.own, hit.check, hit.asset, hit.location), []).append(hit)
+    found = [
+        ProbeHits(
+            check=check,
+            place=f"{asset} {location}".strip(),
+            own=own,
+            http=sum(hit.protocol == "http" for hit in mine),
+            dns=sum(hit.protocol == "dns" for hit in mine),
+            first=mine[0],
+            hits=tuple(mine),
+        )
+        for (own, check, asset, location), mine in places.items()
+    ]
+    return tuple(sorted(found, key=lambda probe: probe.own))
 
 
 def severity_bars(report: Report) -> tuple[SeverityBar, ...]:
@@ -115,8 +176,13 @@ def cell_words(counted: CoverageCount) -> str:
     return f"{counted.done:,} of {counted.applicable:,} ran"
 
 
-def _rest(terms: list[Term]) -> Rest:
-    return Rest(len(terms), sum(round(term.points * 100) for term in terms) / 100)
+def _rest(rows: Iterable[TermRow]) -> Rest:
+    every = tuple(rows)
+    return Rest(sum(row.times for row in every), sum(round(row.together * 100) for row in every) / 100)
+
+
+def _points(terms: Iterable[Term]) -> float:
+    return sum(round(term.points * 100) for term in terms) / 100
 
 
 def _page() -> Template:
@@ -131,7 +197,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(day=day, cell=cell_words, count=count)
+    environment.filters.update(day=day, clock=clock_time, cell=cell_words, count=count)
     environment.tests["link"] = is_link
     return environment
 

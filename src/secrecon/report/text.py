@@ -72,6 +72,11 @@ def day(moment: str) -> str:
     return f"{parsed.day} {parsed:%B %Y, %H:%M} UTC"
 
 
+def clock_time(moment: str) -> str:
+    """An ISO time as the time of its day: `12:00:00.123 UTC`."""
+    return datetime.fromisoformat(moment).strftime("%H:%M:%S.%f")[:-3] + " UTC"
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """`1 finding`, `2 findings`, `1,204 findings`, `no findings`."""
     word = one if number == 1 else (many or one + "s")

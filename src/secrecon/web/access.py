@@ -8,7 +8,6 @@ request or the deployment has TLS.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,20 +58,6 @@ def desk_of(request: Request) -> Desk:
 
 
 Here = Annotated[Desk, Depends(desk_of)]
-
-
-def client_of(request: Request) -> str:
-    """Whom to throttle: the peer's address, IPv6 by its /64, which one customer holds as a whole."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
 
 
 async def maybe_visitor(request: Request, desk: Here) -> Visitor | None:

@@ -14,8 +14,9 @@ from fastapi import Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.responses import RedirectResponse, Response
 
+from secrecon.report.causes import BASIS
 from secrecon.report.page import cell_words
-from secrecon.report.text import block, count, day, is_link, line
+from secrecon.report.text import block, clock_time, count, day, is_link, line
 from secrecon.web.access import Visitor, sign_in_address
 from secrecon.web.static_files import address
 
@@ -142,9 +143,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        line=line, block=block, day=day, count=count, cell=cell_words, moment=moment, date=date
+        line=line, block=block, day=day, clock=clock_time, count=count, cell=cell_words, moment=moment, date=date
     )
     environment.globals["static"] = address
+    environment.globals["basis"] = BASIS
     environment.tests["link"] = is_link
     return environment
 

@@ -13,8 +13,9 @@ from secrecon.model.errors import NotFound
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.report import FORMATS, ReportFinding
 from secrecon.report.page import view
+from secrecon.service.clients import client_of
 from secrecon.service.reports import read_report
-from secrecon.web.access import Anyone, Here, client_of
+from secrecon.web.access import Anyone, Here
 from secrecon.web.pages import show
 
 router = APIRouter()

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from secrecon.model.errors import Exhausted, Forbidden
 from secrecon.service import people
+from secrecon.service.clients import client_of
 from secrecon.service.people import session_cookie
 from secrecon.web.access import (
     Anyone,
@@ -14,7 +15,6 @@ from secrecon.web.access import (
     Here,
     SignedIn,
     check_form_token,
-    client_of,
     drop_cookie,
     form_cookie,
     form_token,
