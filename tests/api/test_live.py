@@ -122,6 +122,17 @@ async def test_a_socket_is_refused_in_words(server: LiveServer, query: str, stat
         await messages(server, "0" * 32, query)
     assert caught.value.response.status_code == status
     assert caught.value.response.headers["Content-Type"] == MEDIA_TYPE
+    assert caught.value.response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/ws/scan", "/ws/nothing", "/", "/api/v1/scans"])
+async def test_a_socket_elsewhere_is_an_unknown_path(server: LiveServer, path: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with asyncio.timeout(30), websockets.connect(server.base.replace("http", "ws", 1) + path):
+            pass
+    answer = caught.value.response
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, MEDIA_TYPE)
+    assert "/ws/scan/{scan_id}" in json.loads(answer.body)["detail"]
 
 
 async def test_a_watcher_that_leaves_or_talks_hurts_nobody(server: LiveServer) -> None:

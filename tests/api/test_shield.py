@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI, Request, Response
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Scope
 
 from secrecon.api.problem import INTERNAL, MEDIA_TYPE, Problem, install_errors
 from secrecon.api.shield import DEFAULT_HEADERS, Shield
@@ -34,7 +37,7 @@ async def page(request: Request, problem: Problem) -> Response:
     return Response(f"<h1>{problem.status}</h1>", problem.status, media_type="text/html")
 
 
-def make_app(counted: Counted, *, https: bool = False) -> FastAPI:
+def make_app(counted: Counted, *, https: bool = False, body_seconds: float = 20.0) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     errors: dict[str, Exception] = {
         "bug": RuntimeError(SECRET),
@@ -80,7 +83,15 @@ def make_app(counted: Counted, *, https: bool = False) -> FastAPI:
         return StreamingResponse(parts())
 
     install_errors(app, page)
-    app.add_middleware(Shield, body_cap=CAP, https=https, counter=counted, clock=SystemClock(), page=page)
+    app.add_middleware(
+        Shield,
+        body_cap=CAP,
+        https=https,
+        counter=counted,
+        clock=SystemClock(),
+        page=page,
+        body_seconds=body_seconds,
+    )
     return app
 
 
@@ -222,3 +233,36 @@ async def test_what_the_framework_finds_wrong_is_a_400_too(client: httpx.AsyncCl
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, MEDIA_TYPE)
     assert answer.json()["detail"].startswith("number: ")
     assert answer.json()["errors"][0]["field"] == "number"
+
+
+async def drip() -> AsyncIterator[bytes]:
+    for _ in range(100):
+        yield b"x"
+        await asyncio.sleep(0.05)
+
+
+async def test_a_body_that_drips_is_refused_in_time(counted: Counted) -> None:
+    transport = httpx.ASGITransport(make_app(counted, body_seconds=0.2))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.post("/api/size", content=drip())
+        assert (answer.status_code, answer.headers["Content-Type"]) == (408, MEDIA_TYPE)
+        assert "did not arrive" in answer.json()["detail"]
+        assert answer.headers["Connection"] == "close"
+        assert (await client.post("/api/size", content=b"at once")).json() == 7
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_bug(counted: Counted) -> None:
+    told: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+    scope: Scope = {"type": "http", "method": "POST", "path": "/api/size", "headers": [], "query_string": b""}
+
+    async def receive() -> Message:
+        return told.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with structlog.testing.capture_logs() as lines:
+        await make_app(counted)(scope, receive, send)
+    assert (sent, lines) == ([], [])
+    assert counted.seen == [("POST", "/api/size", 0)]

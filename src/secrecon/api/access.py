@@ -5,7 +5,6 @@ Used as dependencies, so that credentials are judged before anything else of the
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated
 
 from fastapi import Depends
@@ -13,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from secrecon.accounts.caller import Caller
 from secrecon.model.errors import InternalError, NotAuthenticated
+from secrecon.service.clients import client_of
 from secrecon.service.context import Context
 from secrecon.service.people import caller_from_key, caller_from_session, require_api, session_cookie
 
@@ -27,18 +27,9 @@ def context_of(connection: HTTPConnection) -> Context:
     return ctx
 
 
-def client_of(connection: HTTPConnection) -> str:
-    """Whom to throttle: the peer's address, IPv6 by its /64, which one customer holds as a whole."""
-    host = connection.client.host if connection.client else ""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+def client_name(connection: HTTPConnection) -> str:
+    """Whom to throttle, for the dependency below."""
+    return client_of(connection)
 
 
 Ctx = Annotated[Context, Depends(context_of)]
@@ -75,4 +66,4 @@ async def optional_caller(connection: HTTPConnection, ctx: Ctx) -> Caller | None
 KeyCaller = Annotated[Caller, Depends(api_caller)]
 SessionCaller = Annotated[Caller, Depends(session_caller)]
 AnyCaller = Annotated[Caller | None, Depends(optional_caller)]
-Client = Annotated[str, Depends(client_of)]
+Client = Annotated[str, Depends(client_name)]

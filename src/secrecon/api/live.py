@@ -20,7 +20,7 @@ from secrecon.api.access import Ctx
 from secrecon.api.openapi import ANYONE, problems
 from secrecon.api.problem import problem_of
 from secrecon.api.scans import ScanId
-from secrecon.model.errors import BadInput, UserError
+from secrecon.model.errors import BadInput, NotFound, UserError
 from secrecon.model.record import ScanEvent
 from secrecon.service.context import Context
 from secrecon.service.scans import read_watchable, watch
@@ -134,6 +134,13 @@ async def socket(websocket: WebSocket, ctx: Ctx, scan_id: str) -> None:
         for task in (left, sender):
             task.cancel()
         await asyncio.gather(left, sender, return_exceptions=True)
+
+
+@router.websocket("/{rest:path}")
+async def no_socket(websocket: WebSocket, rest: str) -> None:
+    """Any other path: refused like an unknown path of the API, in words."""
+    problem = problem_of(NotFound("No such socket. Scans are watched at /ws/scan/{scan_id}."))
+    await websocket.send_denial_response(problem.response())
 
 
 async def _send_all(websocket: WebSocket, ctx: Context, scan_id: str, after: int) -> None:

@@ -33,6 +33,7 @@ TITLES: dict[int, tuple[str, str]] = {
     403: ("forbidden", "The credentials do not allow this"),
     404: ("not-found", "There is nothing here for you"),
     405: ("method-not-allowed", "This path does not take this method"),
+    408: ("too-slow", "The request did not arrive in time"),
     409: ("conflict", "The state of the thing does not allow this"),
     413: ("too-large", "The request is too large"),
     429: ("exhausted", "A limit is used up"),
