@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.detect.inject import location_of, unsafe_reason, with_value
+from secrecon.detect.inject import MAX_TARGET, location_of, unsafe_reason, with_value
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.http import HttpRequest
 from secrecon.model.target import Origin
@@ -55,6 +55,17 @@ def test_a_form_is_posted_with_plausible_values_for_empty_fields() -> None:
     assert ("Content-Type", "application/x-www-form-urlencoded") in request.headers
     fields = parse_qsl(request.body.decode())
     assert fields == [("email", "someone@example.org"), ("image_url", VALUE), ("title", "1")]
+
+
+def test_a_request_that_no_server_would_take_is_not_written() -> None:
+    name = Parameter("a", InputPlace.PATH, "é" * 500)
+    assert with_value(shape("GET", "/{a}", name), name, "x") is not None
+    assert with_value(shape("GET", "/{a}", name), name, "x" * MAX_TARGET) is not None, "a value is cut first"
+    other = Parameter("q", InputPlace.QUERY)
+    assert with_value(shape("GET", "/" + "{a}" * 600, name, other), other, "x") is None
+    fields = [Parameter(f"f{n}", InputPlace.FORM, "é" * 1_000) for n in range(60)]
+    assert with_value(shape("POST", "/", *fields), fields[0], "x") is None
+    assert with_value(shape("GET", "/", *fields), fields[0], "x") is None
 
 
 def test_a_multipart_form_stays_one() -> None:

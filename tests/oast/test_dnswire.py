@@ -1,3 +1,5 @@
+import struct
+
 import dns.flags
 import dns.message
 import dns.name
@@ -167,4 +169,25 @@ def check_sane(packet: bytes, answered: Answered) -> None:
 
 
 def test_a_giant_packet_is_dropped() -> None:
-    assert answer(ZONE, b"\0" * (MAX_QUERY + 1)).wire is None
+    assert answer(ZONE, b"\0" * (MAX_QUERY + 1), tcp=True).wire is None
+    assert answer(ZONE, b"\0" * (UDP_MOST + 1)).wire is None, "we tell askers that we take no more by UDP"
+
+
+@pytest.mark.parametrize("counts", [(1, 0, 0, 290), (1, 290, 0, 0), (1, 0, 290, 0), (290, 0, 0, 0), (0, 0, 0, 5)])
+def test_a_query_stuffed_with_records_is_refused_unread(
+    counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object, **__: object) -> dns.message.Message:
+        raise AssertionError("the packet was read")
+
+    packet = struct.pack("!HHHHHH", 7, 0x0100, *counts) + b"\x01a" * 126 + b"\0" + struct.pack("!HH", 1, 1)
+    packet += (b"\xc0\x0c" + struct.pack("!HHIHH", 65_280, 1, 0, 2, 1)) * 270
+    monkeypatch.setattr(dns.message, "from_wire", read)
+    answered = answer(ZONE, packet[:MAX_QUERY], tcp=True)
+    assert answered.wire is not None
+    assert (answered.wire[3] & 15, answered.tokens) == (dns.rcode.FORMERR, ())
+
+
+def test_what_real_resolvers_add_to_a_query_is_read() -> None:
+    query = dns.message.make_query(f"{TOKEN}.cb.test", "A", use_edns=0, payload=4096, pad=128)
+    assert answer(ZONE, query.to_wire()).tokens == (TOKEN,)

@@ -18,6 +18,8 @@ from secrecon.model.record import JsonValue
 SAFE_METHODS = frozenset({"GET", "HEAD", "POST"})
 MAX_DEPTH = 12
 MAX_VALUE = 4_096
+MAX_TARGET = 32_000
+MAX_BODY = 64_000
 BOUNDARY = "secrecon-form-boundary-7f3a91"
 _CHANGING = (
     "delete",
@@ -48,7 +50,8 @@ def unsafe_reason(shape: RequestShape) -> str:
 
 
 def with_value(shape: RequestShape, parameter: Parameter, value: str) -> HttpRequest | None:
-    """The request of `shape` with `value` in `parameter`; None where the input's place cannot be found."""
+    """The request of `shape` with `value` in `parameter`; None where the input's place cannot be found, or where the
+    request would be longer than a server takes (a page can name one placeholder a thousand times)."""
     if parameter not in shape.parameters:
         return None
     path = _path(shape, parameter, value)
@@ -73,6 +76,8 @@ def with_value(shape: RequestShape, parameter: Parameter, value: str) -> HttpReq
     if kind:
         headers.append(("Content-Type", kind))
     target = path + ("?" + query if query else "")
+    if len(target) > MAX_TARGET or len(body) > MAX_BODY:
+        return None
     return HttpRequest(shape.origin, shape.method, target, tuple(headers), body)
 
 
@@ -92,6 +97,8 @@ def _path(shape: RequestShape, parameter: Parameter, value: str) -> str | None:
         text = _escape(value if other == parameter else _kept(other))
         slot = "{" + other.name + "}"
         if slot in path:
+            if len(path) + path.count(slot) * len(text) > MAX_TARGET:
+                return None
             path = path.replace(slot, text)
             found = found or other == parameter
         elif other == parameter and other.value:

@@ -23,6 +23,9 @@ import dns.rrset
 from secrecon.oast.tokens import find_tokens
 
 MAX_QUERY = 4_096
+MAX_RECORDS = 4
+"""A query has one question and hardly more than OPT and TSIG behind it. Reading costs time for each record announced:
+300 of them with long compressed names hold the listener for a thirtieth of a second."""
 UDP_DEFAULT = 512
 UDP_MOST = 1_232
 ADDRESS_TTL = 1
@@ -61,8 +64,11 @@ SILENT = Answered(None)
 
 def answer(zone: Zone, packet: bytes, *, tcp: bool = False) -> Answered:
     """Answer one query. Never raises for what the packet holds; replies and unreadable packets get silence."""
-    if not 12 <= len(packet) <= MAX_QUERY or packet[2] & 0x80:
+    if not 12 <= len(packet) <= (MAX_QUERY if tcp else UDP_MOST) or packet[2] & 0x80:
         return SILENT
+    questions, *sections = (int.from_bytes(packet[at : at + 2]) for at in (4, 6, 8, 10))
+    if questions != 1 or sum(sections) > MAX_RECORDS:
+        return Answered(_bare_error(packet, dns.rcode.NOTIMP if packet[2] & 0x78 else dns.rcode.FORMERR))
     try:
         query = dns.message.from_wire(packet, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError):

@@ -6,6 +6,7 @@ are read, never followed; the foreign origins and hosts that are named belong to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
@@ -60,7 +61,7 @@ class BehaviourPhase:
         yield from _sharing(view, round_)
 
     def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
-        inputs = {(str(shape.origin), location_of(shape, p)): (shape, p) for shape, p in _candidates(view)}
+        inputs = {(str(shape.origin), location_of(shape, p)): (shape, p) for shape, p in _candidates(view)[0]}
         host = redirect.marker_host(view.spec.scan_id)
         shared: list[Finding] = []
         redirects: dict[str, Finding] = {}
@@ -90,23 +91,34 @@ def _origins(view: ScanView) -> list[Origin]:
     return list(dict.fromkeys(known))[:MAX_ORIGINS]
 
 
-def _candidates(view: ScanView) -> list[tuple[RequestShape, Parameter]]:
-    """The inputs that may decide where a browser goes, likeliest first, each once."""
-    found: dict[tuple[str, str], tuple[RequestShape, Parameter]] = {}
+_Input = tuple[RequestShape, Parameter]
+
+
+def _candidates(view: ScanView) -> tuple[list[_Input], list[_Input]]:
+    """The inputs that may decide where a browser goes, likeliest first, each once: those that are tested, and those
+    over the limit."""
+    found: dict[tuple[str, str], _Input] = {}
     for shape in view.shapes:
         if not view.spec.target.covers_origin(shape.origin) or unsafe_reason(shape):
             continue
         for parameter in shape.parameters:
-            if redirect_rank(parameter) and with_value(shape, parameter, "x") is not None:
+            if redirect_rank(parameter):
                 found.setdefault((str(shape.origin), location_of(shape, parameter)), (shape, parameter))
-    return sorted(found.values(), key=lambda item: -redirect_rank(item[1]))
+    tested: list[_Input] = []
+    over: list[_Input] = []
+    for shape, parameter in sorted(found.values(), key=lambda item: -redirect_rank(item[1])):
+        if len(tested) >= MAX_INPUTS[view.spec.mode]:
+            over.append((shape, parameter))
+        elif with_value(shape, parameter, "x") is not None:
+            tested.append((shape, parameter))
+    return tested, over
 
 
 def _redirects(view: ScanView, round_: int) -> Iterator[Probe]:
     proven = {(f.asset, f.location) for f in view.findings.values() if f.check == redirect.CHECK}
     host = redirect.marker_host(view.spec.scan_id)
-    candidates = _candidates(view)
-    for shape, parameter in candidates[: MAX_INPUTS[view.spec.mode]]:
+    candidates, _ = _candidates(view)
+    for shape, parameter in candidates:
         asset, location = str(shape.origin), location_of(shape, parameter)
         if (asset, location) in proven:
             continue
@@ -163,8 +175,8 @@ def _sendable(target: str) -> bool:
 def _left_out(view: ScanView, phase: PhaseName, replies: Sequence[Reply]) -> Iterator[Attempt]:
     """Inputs beyond the limit were not tested, and the ledger says so."""
     limit = MAX_INPUTS[view.spec.mode]
-    over = [str(shape.origin) for shape, _ in _candidates(view)[limit:]]
-    for asset in dict.fromkeys(over):
+    over = Counter(str(shape.origin) for shape, _ in _candidates(view)[1])
+    for asset, count in over.items():
         sent = sum(1 for r in replies if r.probe.asset == asset and r.probe.check == redirect.CHECK)
-        reason = f"{over.count(asset)} inputs were not tested: the limit is {limit} a scan"
+        reason = f"{count} inputs were not tested: the limit is {limit} a scan"
         yield Attempt(phase, redirect.CHECK, asset, Outcome.SKIPPED, reason, sent)

@@ -135,14 +135,19 @@ def _inputs(view: ScanView) -> _Inputs:
                 item = _Input(shape, parameter)
                 if asks_amount(parameter.name) and fetch_rank(parameter) < NAMED:
                     continue  # sizes, counts and delays keep the value they were seen with
-                if item.place not in found and with_value(shape, parameter, "x") is not None:
-                    found[item.place] = item
+                found.setdefault(item.place, item)
     ordered = sorted(found.values(), key=lambda item: -fetch_rank(item.parameter))
     full = view.spec.mode is ScanMode.FULL
     wanted = [item for item in ordered if full or fetch_rank(item.parameter)]
     unlikely = [item for item in ordered if not full and not fetch_rank(item.parameter)]
-    limit = MAX_INPUTS[view.spec.mode]
-    return _Inputs(wanted[:limit], unlikely, wanted[limit:])
+    tested: list[_Input] = []
+    over: list[_Input] = []
+    for item in wanted:  # writing a request costs, so it is tried only where there is room
+        if len(tested) >= MAX_INPUTS[view.spec.mode]:
+            over.append(item)
+        elif with_value(item.shape, item.parameter, "x") is not None:
+            tested.append(item)
+    return _Inputs(tested, unlikely, over)
 
 
 def _direct(view: ScanView) -> Iterator[Probe]:
