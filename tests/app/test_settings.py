@@ -43,6 +43,8 @@ def test_the_documented_table_is_the_code() -> None:
         ("SECRECON_OAST_ADDRESS", "here"),
         ("SECRECON_SCOPE_ALLOW", "10.0.0.0/99"),
         ("SECRECON_BASE_URL", "scanner.example"),
+        ("SECRECON_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("SECRECON_TRUSTED_PROXIES", "*"),
         ("SECRECON_METRICS", "maybe"),
         ("SECRECON_SCANS_AT_ONCE", "0"),
         ("SECRECON_REPORTS_NEED_KEY", "perhaps"),

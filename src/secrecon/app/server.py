@@ -20,6 +20,7 @@ from secrecon.api.app import ApiOptions, install_api
 from secrecon.api.metrics import MetricsAccess, MetricsPolicy
 from secrecon.app.context import database_of, open_installation
 from secrecon.app.parts import build_callbacks, build_listener
+from secrecon.app.protocol import Protocol
 from secrecon.app.settings import Settings
 from secrecon.jobs.home import Home
 from secrecon.jobs.runner import RunnerConfig
@@ -94,7 +95,9 @@ async def serve(settings: Settings, host: str, port: int) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                http=Protocol,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
                 ws_max_size=WS_MAX_BYTES,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )

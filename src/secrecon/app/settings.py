@@ -36,6 +36,10 @@ class Settings(BaseSettings):
         description="Names, addresses and CIDR blocks that may be scanned although they are private or local.",
     )
     base_url: str = Field("", description="The address users reach the server at; https makes cookies Secure.")
+    trusted_proxies: Words = Field(
+        (),
+        description="Addresses and CIDR blocks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
     dns_servers: Words = Field((), description="Name servers as address or address:port; empty: the system's.")
     web_ports: Ports = Field(WEB_PORTS, description="Ports that a full scan of a bare name tries on every host.")
     tls_ca: Path | None = Field(
@@ -61,7 +65,7 @@ class Settings(BaseSettings):
         "info", description="The least severe level logged."
     )
 
-    @field_validator("scope_allow", "dns_servers", mode="before")
+    @field_validator("scope_allow", "trusted_proxies", "dns_servers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -75,6 +79,13 @@ class Settings(BaseSettings):
         if not ports or any(not 0 < port < 65536 for port in ports):
             raise ValueError("ports must be numbers from 1 to 65535")
         return ports
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            ipaddress.ip_network(proxy)
+        return value
 
     @field_validator("oast_host", "oast_address")
     @classmethod
