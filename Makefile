@@ -58,5 +58,8 @@ format: install ## Rewrite the sources in the one format
 bench: install ## Measure the HTTP client beside its peers in one run (wrk and ffuf where they are installed)
 	$(BIN)/python -P benchmarks/http.py
 
+screenshots: install ## Take the documentation's pictures with Chromium (scripts/system installs it)
+	$(BIN)/python scripts/screenshots.py
+
 clean: ## Remove what the commands above made
 	rm -rf .venv build demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
