@@ -66,8 +66,28 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
                 content = answer["content"][MEDIA_TYPE]
                 assert content["schema"] == {"$ref": "#/components/schemas/ProblemAnswer"}
                 assert content["example"]["status"] == int(status)
+        if {"apiKey": []} in operation["security"]:
+            assert "429" in operation["responses"], (method, path)
     assert len(set(ids)) == len(ids)
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_json_answer_has_an_example_that_fits(document: dict[str, Any]) -> None:
+    seen = set()
+    for method, path, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            for media_type, content in answer.get("content", {}).items():
+                if media_type.endswith("json") and "sarif" not in media_type:
+                    whole = {**content["schema"], "components": document["components"]}
+                    errors = [
+                        error.message for error in Draft202012Validator(whole).iter_errors(content["example"])
+                    ]
+                    assert errors == [], (method, path, status)
+                    seen.add(status)
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]["application/json"]
+            assert Draft202012Validator(content["schema"]).is_valid(content["example"])
+    assert seen >= {"200", "202", "400", "401", "403", "404", "429", "500", "503"}
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

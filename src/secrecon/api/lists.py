@@ -54,7 +54,7 @@ def read_type(text: str | None) -> AssetType | None:
 @router.get(
     "/api/v1/scans",
     response_model=shapes.Page[shapes.ScanLine],
-    responses=problems(400, 401, 403),
+    responses=problems(400, 401, 403, 429),
     openapi_extra=KEY,
     operation_id="listScans",
     summary="Scans of the account",
@@ -69,7 +69,7 @@ async def scans(
 @router.get(
     "/api/v1/findings",
     response_model=shapes.Page[shapes.FindingLine],
-    responses=problems(400, 401, 403),
+    responses=problems(400, 401, 403, 429),
     openapi_extra=KEY,
     operation_id="listFindings",
     summary="Findings of the account",
@@ -84,7 +84,7 @@ async def findings(
 @router.get(
     "/api/v1/targets",
     response_model=shapes.Page[shapes.TargetLine],
-    responses=problems(400, 401, 403),
+    responses=problems(400, 401, 403, 429),
     openapi_extra=KEY,
     operation_id="listTargets",
     summary="Targets that the account may check actively",
@@ -99,7 +99,7 @@ async def targets(
 @router.get(
     "/api/v1/credits",
     response_model=shapes.Page[shapes.CreditLine],
-    responses=problems(400, 401, 403),
+    responses=problems(400, 401, 403, 429),
     openapi_extra=KEY,
     operation_id="listCredits",
     summary="This month's scan credits",
@@ -131,7 +131,7 @@ async def assets_by_session(
 @router.get(
     "/api/v1/assets",
     response_model=shapes.Page[shapes.AssetLine],
-    responses=problems(400, 401, 403),
+    responses=problems(400, 401, 403, 429),
     openapi_extra=KEY,
     operation_id="listAssets",
     summary="Assets of the account",
@@ -170,7 +170,7 @@ async def oast_by_session(ctx: Ctx, caller: SessionCaller) -> shapes.OastAnswer:
 @router.get(
     "/api/v1/oast/status",
     response_model=shapes.OastAnswer,
-    responses=problems(401, 403),
+    responses=problems(401, 403, 429),
     openapi_extra=KEY,
     operation_id="oastStatus",
     summary="Callback counts",

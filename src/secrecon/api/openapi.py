@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from secrecon import __version__
 from secrecon.api.problem import DOCUMENTED, MEDIA_TYPE, TITLES
+from secrecon.api.samples import sample_of
 from secrecon.api.shapes import ProblemAnswer
 from secrecon.model.record import JsonValue
 
@@ -28,9 +29,10 @@ DETAILS: dict[int, str] = {
     403: "API access requires a Business or Enterprise plan (current: professional).",
     404: "No such scan.",
     405: "This path takes GET only.",
+    408: "The request body did not arrive within 20 s.",
     409: "This Idempotency-Key was used with another body in the last 24 hours.",
     413: "The request body is larger than 65536 bytes.",
-    429: "Monthly scan credit exhausted (business plan: 5 scans a month). It resets on 2026-12-01.",
+    429: "no scan credit is left this month (the business plan has 5); the next ones come on 2026-12-01 (UTC)",
     500: "Internal error. Nothing was charged. Contact support with the scan_id if there is one.",
     503: "Not ready: database",
 }
@@ -40,6 +42,7 @@ MEANINGS: dict[int, str] = {
     403: "Invalid key, wrong plan, target not authorized, or target refused by scope policy (`rule` names it).",
     404: "Unknown, or not visible to you: the two are told alike.",
     405: "The path does not take this method.",
+    408: "The request did not arrive in time.",
     409: "The state of the thing does not allow this.",
     413: "The body is too large.",
     429: "Credits or a rate limit are used up: wait `Retry-After` seconds.",
@@ -59,7 +62,8 @@ deployment sets "reports need a key". The report of a scan started in the dashbo
 unknown id and a forbidden id give the same 404, and misses are throttled per client address.
 
 **Errors** are `application/problem+json` (RFC 9457) with a `detail` that says what to do next. Validation errors are 400.
-A request that is not answered 202 costs nothing.
+A request that is not answered 202 costs nothing. Any path can also answer 405 (another method; `Allow` names those it
+takes), 408 (the body did not arrive in time) and 413 (the body is larger than 64 KiB).
 
 **Live events.** `WS /ws/scan/{scan_id}` sends each event of a scan as one JSON text message, and closes with code 1000 after
 the last; `?after=SEQ` resumes. `GET /api/scan/{scan_id}/events` is the same as server-sent events.
@@ -120,7 +124,18 @@ def make_document(app: FastAPI, *, base_url: str, session_cookie: str) -> Docume
         for operation in path.values() if isinstance(path, dict) else ():
             if isinstance(operation, dict):
                 _child(operation, "responses").pop("422", None)
+                _give_examples(operation)
     return document
+
+
+def _give_examples(operation: Document) -> None:
+    name = operation.get("operationId")
+    for status, answered in _child(operation, "responses").items():
+        content = answered.get("content") if isinstance(answered, dict) else None
+        for media_type, described in content.items() if isinstance(content, dict) else ():
+            sample = sample_of(str(name), media_type) if status.startswith("2") else None
+            if sample is not None and isinstance(described, dict):
+                described["example"] = sample
 
 
 def _child(parent: Document, name: str) -> Document:

@@ -102,7 +102,7 @@ async def status(ctx: Ctx, scan_id: ScanId) -> shapes.StatusAnswer:
     "/api/v1/scan/{scan_id}/cancel",
     status_code=202,
     response_model=shapes.Cancelled,
-    responses=problems(401, 403, 404, 413),
+    responses=problems(401, 403, 404, 413, 429),
     openapi_extra=KEY,
     operation_id="cancelScan",
     summary="Cancel a scan",

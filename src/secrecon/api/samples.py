@@ -1,0 +1,154 @@
+"""One example for every answer of the API, for the OpenAPI document. Made of the shapes, so a wrong one cannot be built.
+
+The names are example.com's (RFC 2606) and the addresses TEST-NET's (RFC 5737). A test holds each against its schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from secrecon.api import answer, shapes
+from secrecon.model.record import JsonValue
+
+SCAN_ID, DB_ID = shapes.SCAN_ID_EXAMPLE, shapes.DB_ID_EXAMPLE
+BEGAN, ENDED, RESETS = "2026-11-23T19:30:00Z", "2026-11-23T19:34:10Z", "2026-12-01T00:00:00Z"
+TARGET = "https://example.com"
+PHASE_DONE = f'{{"seq": 7, "at": "{BEGAN}", "kind": "phase_done", "data": {{"phase": "resolve"}}}}'
+EVENTS = f"id: 7\nevent: phase_done\ndata: {PHASE_DONE}\n\n"
+
+_ACCEPTED = shapes.Accepted(
+    scan_id=SCAN_ID,
+    db_scan_id=DB_ID,
+    target=TARGET,
+    status="running",
+    plan="business",
+    status_url=answer.status_url(SCAN_ID),
+    results_url=answer.results_url(DB_ID),
+    message=answer.STARTED,
+)
+_STATUS = shapes.StatusAnswer(
+    status="running",
+    phase="verify",
+    current_message="Looking for exposed files",
+    current_progress=64,
+    vulnerabilities_found=3,
+    services_found=8,
+    db_scan_id=DB_ID,
+    scan_id=SCAN_ID,
+    target=TARGET,
+    scan_mode="quick",
+    cancelled=False,
+    error="",
+    not_run=[],
+    oast_self_test=None,
+    findings_found=5,
+    assets_found=12,
+    interactions=0,
+    requests=412,
+    bytes_received=1_204_113,
+    created_at=BEGAN,
+    started_at=BEGAN,
+    finished_at=None,
+)
+_SCAN = shapes.ScanLine(
+    scan_id=SCAN_ID,
+    db_scan_id=DB_ID,
+    target=TARGET,
+    scan_mode="quick",
+    status="complete",
+    cancelled=False,
+    current_progress=100,
+    via_api=True,
+    archived=False,
+    report_version=1,
+    created_at=BEGAN,
+    finished_at=ENDED,
+    status_url=answer.status_url(SCAN_ID),
+    results_url=answer.results_url(DB_ID),
+)
+_FINDING = shapes.FindingLine(
+    id=17,
+    fingerprint="48bda7a41fbb8afe757455a3c0fc6ef3",
+    check="exposure.git",
+    title="A Git repository can be read",
+    severity="high",
+    asset=TARGET,
+    location="/.git/HEAD",
+    cve_id=None,
+    KEV_Status=None,
+    evidence_level="behaviour",
+    confidence_score=0.95,
+    oast_verified=False,
+    status="new",
+    first_seen=ENDED,
+    last_seen=ENDED,
+)
+_ASSET = shapes.AssetLine(
+    id=4,
+    type="subdomain",
+    value="shop.example.com",
+    source="discover.words",
+    first_seen=BEGAN,
+    last_seen=ENDED,
+    scan_id=SCAN_ID,
+)
+_LINES: Mapping[str, BaseModel] = {
+    "listScans": _SCAN,
+    "listFindings": _FINDING,
+    "listAssets": _ASSET,
+    "listAssetsBySession": _ASSET,
+    "listTargets": shapes.TargetLine(
+        id=2,
+        target="example.com",
+        method="operator",
+        authorized_by="ops@example.com",
+        created_at=BEGAN,
+        not_after=None,
+    ),
+    "listCredits": shapes.CreditLine(plan="business", limit=5, used=2, remaining=3, resets_at=RESETS),
+}
+_CALLBACKS = shapes.OastAnswer(active=True, oast_url="http://callback.example.net", dns=2, http=1, total=3)
+_WHOLE: Mapping[str, BaseModel] = {
+    "startScan": _ACCEPTED,
+    "scanStatus": _STATUS,
+    "cancelScan": shapes.Cancelled(
+        scan_id=SCAN_ID, status="running", cancelled=True, message="The scan stops soon. Poll the status."
+    ),
+    "oastStatus": _CALLBACKS,
+    "oastStatusBySession": _CALLBACKS,
+    "health": shapes.Health(status="ok"),
+    "ready": shapes.Ready(status="ready", checks=[shapes.ReadyCheck(name="database", ok=True, detail="answers")]),
+}
+_REPORT: dict[str, JsonValue] = {
+    "findings": [
+        {
+            **{name: getattr(_FINDING, name) for name in shapes.ReportFinding.model_fields},
+            "evidence": [{"kind": "http", "matcher": "the file starts with ref:"}],
+        }
+    ],
+    "kev_count": 0,
+    "cve_count": 0,
+    "risk_score": "D",
+    "report_text": "One file of the repository was read. What could not be tested is listed under coverage.",
+    "oast_interactions": [],
+}
+
+
+def sample_of(operation: str, media_type: str) -> JsonValue:
+    """What `operation` answers where all goes well; None for documents that are no JSON and no events."""
+    if media_type == "text/event-stream":
+        return EVENTS
+    if media_type == "application/json" and operation in ("scanReport", "exportReport"):
+        return _REPORT
+    if media_type == "application/json" and operation in _WHOLE:
+        return _json(_WHOLE[operation])
+    if media_type == "application/json" and operation in _LINES:
+        return {"items": [_json(_LINES[operation])], "next_cursor": None}
+    return None
+
+
+def _json(shape: BaseModel) -> JsonValue:
+    value: dict[str, JsonValue] = shape.model_dump(mode="json")
+    return value
