@@ -221,6 +221,7 @@ def _coverage(coverage: Coverage) -> Json:
                 "state": area.state,
                 "count": _count(area.count),
                 "reasons": list(area.reasons),
+                "next_steps": list(area.next_steps),
             }
             for area in coverage.areas
         ],

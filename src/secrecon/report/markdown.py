@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from secrecon.report.causes import root_causes
 from secrecon.report.document import EvidenceItem, Report, ReportFinding
-from secrecon.report.text import count
+from secrecon.report.text import count, listed
 
 _SPECIAL = {ord(c): "\\" + c for c in "\\`*_[]|~$@"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
 _BLOCK_STARTS = "#+-=:"
 
 
 def to_markdown(report: Report) -> bytes:
-    """The whole report, narrative first, then findings, coverage, arithmetic and callbacks."""
+    """The whole report, narrative first, then what to fix first, findings, coverage, arithmetic and callbacks."""
     facts = report.facts
     number = f"· report {facts.db_scan_id}, version {facts.version} " if facts.db_scan_id else ""
     parts = [
@@ -28,6 +29,7 @@ def to_markdown(report: Report) -> bytes:
         parts.append(f"## {escape(section.title)}")
         parts.extend(escape(paragraph) for paragraph in section.paragraphs)
         parts.append("\n".join(f"- {escape(bullet)}" for bullet in section.bullets))
+    parts.extend(["## What to fix first", _causes(report)] if facts.findings else [])
     parts.append("## Findings")
     parts.extend(_finding(finding) for finding in facts.findings)
     if not facts.findings:
@@ -59,6 +61,20 @@ def fenced(text: str) -> str:
         longest = max(longest, run)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
+
+
+def _causes(report: Report) -> str:
+    rows = [
+        (
+            cause.title,
+            str(cause.severity),
+            f"{len(cause.findings):,}",
+            listed(cause.hosts, 4),
+            cause.basis + ("; known to be exploited" if cause.is_kev else ""),
+        )
+        for cause in root_causes(report.facts.findings)
+    ]
+    return _table(("What", "Severity", "Findings", "Where", "How we know"), rows)
 
 
 def _finding(finding: ReportFinding) -> str:
@@ -115,10 +131,15 @@ def _coverage(report: Report) -> str:
             area.state.replace("_", " "),
             f"{area.count.done} of {area.count.applicable}",
             "; ".join(area.reasons),
+            "; ".join(area.next_steps),
         )
         for area in report.coverage.areas
     ]
-    return report.coverage.summary + "\n\n" + _table(("Area", "State", "Checks run", "Why not"), rows)
+    return (
+        report.coverage.summary
+        + "\n\n"
+        + _table(("Area", "State", "Checks run", "Why not", "What to do next"), rows)
+    )
 
 
 def _grade(report: Report) -> str:
@@ -138,9 +159,9 @@ def _grade(report: Report) -> str:
     steps = [
         (
             step.title,
-            f"{step.added:.2f}",
-            "none" if step.limit is None else f"{step.limit:.2f}",
-            f"{step.total:.2f}",
+            f"{step.added:,.2f}",
+            "none" if step.limit is None else f"{step.limit:,.2f}",
+            f"{step.total:,.2f}",
         )
         for step in graded.steps
     ]
