@@ -70,3 +70,13 @@ def merge(
         sent = merged[key].requests if key in merged else 0
         merged[key] = replace(attempt, requests=max(attempt.requests, sent))
     return tuple(merged.values())
+
+
+def not_done(attempts: Iterable[Attempt], outcome: Outcome, reason: str) -> tuple[Attempt, ...]:
+    """`attempts` with every one that counted as done taken back: what came after showed that it was not."""
+    return tuple(
+        replace(attempt, outcome=outcome, reason="; ".join(filter(None, (reason, attempt.reason))))
+        if attempt.outcome is Outcome.DONE
+        else attempt
+        for attempt in attempts
+    )

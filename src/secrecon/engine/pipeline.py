@@ -17,12 +17,13 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from secrecon.engine.asking import Memo, ask_all
-from secrecon.engine.ledger import attempts_from, merge
+from secrecon.engine.ledger import attempts_from, merge, not_done
 from secrecon.engine.phase import Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
+from secrecon.engine.walls import told_apart
 from secrecon.model.finding import Finding
-from secrecon.model.interaction import Payload
+from secrecon.model.interaction import OastReach, OastSelfTest, Payload
 from secrecon.model.probe import HttpProbe, Probe, Reply, Skip, Wait
 from secrecon.model.record import Chunk, Progress
 from secrecon.model.scan import Attempt, EngineInfo, Outcome, PhaseName, ScanSpec
@@ -185,6 +186,7 @@ class Engine:
         try:
             probes = await asyncio.to_thread(_listed, phase.plan, view, current.number)
             replies, skips = await self._ask(current, probes)
+            deaf = await self._deaf(current, replies)
             judged: list[Judgement] = []
             if probes or current.number == 0:
                 judged = await asyncio.to_thread(_listed, phase.judge, view, current.number, replies)
@@ -192,7 +194,25 @@ class Engine:
             log_.exception("phase failed", scan_id=spec.scan_id, step=phase.step, round=current.number)
             return self._not_run(current, f"internal error in {phase.step}: {type(error).__name__}", Outcome.FAILED)
         chunk = self._chunk(current, probes, replies, skips, judged)
+        if deaf is not None:
+            lost = not_done(
+                chunk.attempts, Outcome.BLOCKED, f"the callback listener failed meanwhile: {deaf.detail}"
+            )
+            chunk, self_test = replace(chunk, attempts=lost), deaf
         return replace(chunk, self_test=self_test)
+
+    async def _deaf(self, current: _Round, replies: Sequence[Reply]) -> OastSelfTest | None:
+        """The self-test once more after payloads were sent; the result where it has become worse, since silence then
+        says nothing."""
+        before = current.view.self_test
+        if self._callbacks is None or before is None or current.stop.is_set():
+            return None
+        if not any(isinstance(r.probe, HttpProbe) and r.probe.payload and r.http for r in replies):
+            return None
+        addresses = [address for fact in current.view.resolutions for address in fact.addresses]
+        after = await self._callbacks.self_test(current.session.network, current.log, addresses)
+        lost = [a for a, b in ((after.http, before.http), (after.dns, before.dns)) if b is OastReach.REACHABLE != a]
+        return after if lost else None
 
     def _refusal(self, spec: ScanSpec, phase: Phase, so_far: ScanSoFar) -> str:
         if phase.touch.rank > spec.touch.rank:
@@ -203,12 +223,17 @@ class Engine:
         return ""
 
     def _not_run(self, current: _Round, reason: str, outcome: Outcome = Outcome.SKIPPED) -> Chunk:
-        phase = current.phase
+        """Every check of the step that has no line yet gets one; lines of its earlier rounds are not done after all."""
+        phase, known = current.phase, current.view.attempts
+        mine = [(check, asset) for check, asset in phase.checks(current.view)]
         attempts = {
             (check, asset): Attempt(phase.name, check, asset, outcome, reason)
-            for check, asset in phase.checks(current.view)
-            if (check, asset) not in current.view.attempts
+            for check, asset in mine
+            if (check, asset) not in known
         }
+        if current.number:
+            begun = [known[key] for key in mine if key in known and known[key].phase is phase.name]
+            attempts |= {(a.check, a.asset): a for a in not_done(begun, outcome, f"not finished: {reason}")}
         if not attempts and outcome is Outcome.FAILED:
             key = (phase.step, current.spec.target.url)
             attempts[key] = Attempt(phase.name, *key, outcome, reason)
@@ -234,7 +259,11 @@ class Engine:
             percent = self._percent(current.spec, current.phase.step, current.number, count / len(asked))
             await current.log.progress(Progress(current.phase.name, percent, title))
 
-        replies = await ask_all(current.session.network, current.session.memo, asked, current.stop, answered)
+        network, memo = current.session.network, current.session.memo
+        replies = await ask_all(network, memo, asked, current.stop, answered)
+        if current.phase.name is not PhaseName.PROBE:  # there, a refusal too is a service that answers
+            seed = f"{current.spec.scan_id} {current.phase.step} {current.number}"
+            replies = await told_apart(network, memo, seed, replies, current.stop)
         if wait:
             await self._await_callbacks(current, wait)
         if wait or current.view.payloads:
@@ -271,7 +300,12 @@ class Engine:
             attempts_from(phase.name, replies, skips),
             [item for item in judged if isinstance(item, Attempt)],
         )
-        more = bool(probes) and number + 1 < phase.max_rounds and not current.stop.is_set()
+        more = bool(probes) and number + 1 < phase.max_rounds
+        waited = any(isinstance(probe, Wait) for probe in probes)
+        if current.stop.is_set():
+            if more or waited:
+                attempts = not_done(attempts, Outcome.SKIPPED, "cancelled before it was finished")
+            more = False
         kept_facts = tuple(reversed(facts.values()))
         return Chunk(phase.name, phase.step, number, kept_facts, tuple(findings.values()), attempts, more, 0, 0)
 

@@ -86,6 +86,8 @@ Probe = Asked | Wait | Skip
 class Reply:
     """What became of a probe: `outcome` DONE with exactly one of the results, or another outcome with `reason`.
 
+    BLOCKED with `http` is a refusal: the server answered, but not the question (see `engine.walls`).
+
     `error`: the class name of the TargetError or ScopeRefused, "" for DONE. `received`: bytes that had arrived.
     """
 
