@@ -154,6 +154,7 @@ async def test_a_scan_is_watched_live(site: Site, chromium: Chromium) -> None:
     ):
         assert await tab.text_content(f"[data-{name}]") == str(number), name
     assert await tab.get_attribute("[data-phase=synthesis]", "data-state") == "done"
+    await tab.wait_for_selector("[data-connection] >> text=Finished.", timeout=10_000)
     assert watcher.complaints == []
     await tab.click("text=Open the report")
     await tab.wait_for_selector("text=Grade arithmetic")
