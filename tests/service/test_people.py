@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -65,6 +66,19 @@ async def test_guessing_a_password_is_slowed_down(ctx: Context, ada: Caller, clo
     assert (await sign_in(ctx, "ada@acme.test", PASSWORD, "192.0.2.2")).caller.account_id == ada.account_id
     clock.at += caught.value.retry_after
     await sign_in(ctx, "ada@acme.test", PASSWORD, HERE)
+
+
+async def test_guesses_made_at_once_are_slowed_down_too(ctx: Context, ada: Caller) -> None:
+    tries = (sign_in(ctx, f"user{number}@acme.test", "a wrong guess", HERE) for number in range(60))
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    looked_at = [result for result in results if isinstance(result, Forbidden)]
+    assert len(looked_at) == SIGN_IN_BY_CLIENT.most
+    assert sum(isinstance(result, Exhausted) for result in results) == 60 - SIGN_IN_BY_CLIENT.most
+
+
+async def test_signing_in_rightly_is_never_slowed_down(ctx: Context, ada: Caller) -> None:
+    for _ in range(SIGN_IN_BY_CLIENT.most + 5):
+        await sign_in(ctx, "ada@acme.test", PASSWORD, HERE)
 
 
 async def test_bad_keys_are_counted_good_ones_are_not_hindered(ctx: Context, ada: Caller) -> None:

@@ -45,6 +45,11 @@ async def count(tx: Transaction, clock: Clock, limit: Limit, key: str) -> Exhaus
     return _refusal(limit, seen, now) if seen.hits > limit.most else None
 
 
+async def take_back(tx: Transaction, limit: Limit, key: str) -> None:
+    """Forget one event that was counted for `key`, since it was none after all."""
+    await throttle.take_back(tx, limit.bucket, key)
+
+
 async def forgive(tx: Transaction, limit: Limit, key: str) -> None:
     """Forget what was counted for `key`, as after a sign-in that worked."""
     await throttle.clear(tx, limit.bucket, key)

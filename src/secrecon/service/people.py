@@ -45,31 +45,37 @@ def session_cookie(ctx: Context) -> str:
 
 async def sign_in(ctx: Context, email: str, password: str, client: str) -> SignedIn:
     """Begin a session. Raises Forbidden for wrong credentials, Exhausted after too many tries."""
+    await _count_try(ctx, email, client)
     async with ctx.db.reading() as tx:
-        for limit, key in ((SIGN_IN_BY_CLIENT, client), (SIGN_IN_BY_EMAIL, email.strip().lower())):
-            waits = await throttling.refusal(tx, ctx.clock, limit, key)
-            if waits is not None:
-                raise waits
         user = await users.by_email(tx, email.strip().lower()) if "\0" not in email else None
         caller = await people.caller_for(tx, user, "session")
     right = await ctx.passwords.verify(None if user is None else user.password_hash, password)
     if user is None or caller is None or not right:
-        await _count_failure(ctx, email, client)
+        await _record_failure(ctx, email, client)
         raise Forbidden(WRONG_SIGN_IN)
     fresh = await ctx.passwords.hash(password) if ctx.passwords.outdated(user.password_hash) else None
     async with ctx.db.transaction() as tx:
         if fresh is not None:
             await users.set_password(tx, user.id, fresh)
         await throttling.forgive(tx, SIGN_IN_BY_EMAIL, email.strip().lower())
+        await throttling.take_back(tx, SIGN_IN_BY_CLIENT, client)
         new = await sessions.open_session(tx, ctx.clock, user)
         await audit.record(tx, ctx.clock, caller, Action.SIGNED_IN, client)
     return SignedIn(new.token, new.csrf, new.expires, caller)
 
 
-async def _count_failure(ctx: Context, email: str, client: str) -> None:
+async def _count_try(ctx: Context, email: str, client: str) -> None:
+    """Counted before the password is looked at, so that a hundred tries at once are not all let through."""
     async with ctx.db.transaction() as tx:
-        await throttling.count(tx, ctx.clock, SIGN_IN_BY_CLIENT, client)
-        await throttling.count(tx, ctx.clock, SIGN_IN_BY_EMAIL, email.strip().lower())
+        waits = await throttling.count(tx, ctx.clock, SIGN_IN_BY_CLIENT, client)
+        if waits is None:
+            waits = await throttling.count(tx, ctx.clock, SIGN_IN_BY_EMAIL, email.strip().lower())
+    if waits is not None:
+        raise waits
+
+
+async def _record_failure(ctx: Context, email: str, client: str) -> None:
+    async with ctx.db.transaction() as tx:
         await audit.record(tx, ctx.clock, None, Action.SIGN_IN_FAILED, email[:254], {"client": client})
 
 

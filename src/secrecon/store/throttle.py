@@ -45,6 +45,12 @@ async def add(tx: Transaction, bucket: str, key: str, now: float, window: float)
     return Count(row.hits, row.until)
 
 
+async def take_back(tx: Transaction, bucket: str, key: str) -> None:
+    """Forget one event of one key."""
+    ours = sa.and_(_throttle.c.bucket == bucket, _throttle.c.key_digest == digest(key), _throttle.c.hits > 0)
+    await tx.connection.execute(sa.update(_throttle).where(ours).values(hits=_throttle.c.hits - 1))
+
+
 async def clear(tx: Transaction, bucket: str, key: str) -> None:
     """Forget the events of one key."""
     ours = sa.and_(_throttle.c.bucket == bucket, _throttle.c.key_digest == digest(key))
