@@ -41,3 +41,13 @@ def test_there_is_room_for_so_many_and_no_more() -> None:
     with bell.watcher(), pytest.raises(Exhausted):
         bell.check_room()
     bell.check_room()
+
+
+def test_one_client_cannot_take_all_the_room() -> None:
+    bell = Bell(room=3, room_of_one=1)
+    with bell.watcher("192.0.2.1"):
+        bell.check_room("192.0.2.2")
+        with pytest.raises(Exhausted, match="from this address"):
+            bell.check_room("192.0.2.1")
+    bell.check_room("192.0.2.1")
+    assert not bell._watchers

@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from secrecon.api import answer
-from secrecon.api.access import Ctx
+from secrecon.api.access import Client, Ctx
 from secrecon.api.openapi import ANYONE, problems
 from secrecon.api.problem import problem_of
 from secrecon.api.scans import ScanId
@@ -67,19 +67,19 @@ def read_seq(text: str | None, field: str) -> int:
     operation_id="scanEvents",
     summary="Live events of a scan",
 )
-async def events(request: Request, ctx: Ctx, scan_id: ScanId) -> Response:
+async def events(request: Request, ctx: Ctx, client: Client, scan_id: ScanId) -> Response:
     """Every event of the scan, from the beginning or after `Last-Event-ID`, then live; ends after the last one."""
     after = read_seq(request.headers.get("Last-Event-ID"), "Last-Event-ID")
-    view = await read_watchable(ctx, scan_id)
+    view = await read_watchable(ctx, scan_id, client)
     if view.status.is_final and after >= view.last_seq:
         return Response(status_code=204)
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(ctx, scan_id, after), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream(ctx, scan_id, after, client), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(ctx: Context, scan_id: str, after: int) -> AsyncIterator[bytes]:
+async def _stream(ctx: Context, scan_id: str, after: int, client: str) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n\n".encode()
-    async for event in with_heartbeat(watch(ctx, scan_id, after)):
+    async for event in with_heartbeat(watch(ctx, scan_id, after, client)):
         yield b": still here\n\n" if event is None else frame(event)
 
 
@@ -112,17 +112,17 @@ async def with_heartbeat(
 
 
 @router.websocket("/ws/scan/{scan_id}")
-async def socket(websocket: WebSocket, ctx: Ctx, scan_id: str) -> None:
+async def socket(websocket: WebSocket, ctx: Ctx, client: Client, scan_id: str) -> None:
     """The events as one JSON text message each; closes with 1000 after the last. `?after=SEQ` resumes."""
     try:
         after = read_seq(websocket.query_params.get("after"), "after")
-        await read_watchable(ctx, scan_id)
+        await read_watchable(ctx, scan_id, client)
     except UserError as error:
         await websocket.send_denial_response(problem_of(error).response())
         return
     await websocket.accept()
     left = asyncio.create_task(_until_left(websocket))
-    sender = asyncio.create_task(_send_all(websocket, ctx, scan_id, after))
+    sender = asyncio.create_task(_send_all(websocket, watch(ctx, scan_id, after, client)))
     try:
         await asyncio.wait({left, sender}, return_when=asyncio.FIRST_COMPLETED)
         if sender.done():
@@ -143,8 +143,8 @@ async def no_socket(websocket: WebSocket, rest: str) -> None:
     await websocket.send_denial_response(problem.response())
 
 
-async def _send_all(websocket: WebSocket, ctx: Context, scan_id: str, after: int) -> None:
-    async for event in watch(ctx, scan_id, after):
+async def _send_all(websocket: WebSocket, source: AsyncIterator[ScanEvent]) -> None:
+    async for event in source:
         await websocket.send_text(json.dumps(answer.event(event), ensure_ascii=False))
 
 

@@ -7,35 +7,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 
 from secrecon.model.errors import Exhausted
 
 MAX_WATCHERS = 300
+MAX_WATCHERS_OF_ONE = 60
 RETRY_AFTER = 10
 
 
 class Bell:
-    """One bell per scan that somebody here waits for. Belongs to one event loop. `room`: how many may watch at once."""
+    """One bell per scan that somebody here waits for. Belongs to one event loop.
 
-    def __init__(self, room: int = MAX_WATCHERS) -> None:
+    `room`: how many may watch at once; `room_of_one`: how many of them may be one client's, so that nobody takes all.
+    """
+
+    def __init__(self, room: int = MAX_WATCHERS, room_of_one: int = MAX_WATCHERS_OF_ONE) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._room = room
-        self._watchers = 0
+        self._room_of_one = room_of_one
+        self._watchers: Counter[str] = Counter()
 
-    def check_room(self) -> None:
+    def check_room(self, client: str = "") -> None:
         """Raise Exhausted where too many are watching already: each costs a look at the database every moment."""
-        if self._watchers >= self._room:
+        if self._watchers.total() >= self._room:
             raise Exhausted("Too many are watching scans live. Poll the status instead, or try again.", RETRY_AFTER)
+        if client and self._watchers[client] >= self._room_of_one:
+            raise Exhausted(
+                f"{self._room_of_one} scans are being watched live from this address. Poll the status instead.",
+                RETRY_AFTER,
+            )
 
     @contextlib.contextmanager
-    def watcher(self) -> Iterator[None]:
-        """Somebody watches until the block ends."""
-        self._watchers += 1
+    def watcher(self, client: str = "") -> Iterator[None]:
+        """Somebody watches until the block ends. `client`: who, "" for this program itself."""
+        self._watchers[client] += 1
         try:
             yield
         finally:
-            self._watchers -= 1
+            self._watchers[client] -= 1
+            if not self._watchers[client]:
+                del self._watchers[client]
 
     def ring(self, scan_id: str) -> None:
         """Something was added to the scan's event log."""

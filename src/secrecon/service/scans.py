@@ -193,18 +193,18 @@ async def events_after(ctx: Context, scan_id: str, seq: int, limit: int = BATCH)
     return found
 
 
-async def read_watchable(ctx: Context, scan_id: str) -> StatusView:
+async def read_watchable(ctx: Context, scan_id: str, client: str = "") -> StatusView:
     """The status of a scan that somebody wants to watch live. Raises Exhausted where there is no room for one more."""
-    ctx.bell.check_room()
+    ctx.bell.check_room(client)
     return await read_status(ctx, scan_id)
 
 
-async def watch(ctx: Context, scan_id: str, after_seq: int = 0) -> AsyncIterator[ScanEvent]:
+async def watch(ctx: Context, scan_id: str, after_seq: int = 0, client: str = "") -> AsyncIterator[ScanEvent]:
     """Every event that follows `after_seq`, as it comes; ends after the final one (and what already follows it)."""
     async with ctx.db.reading() as tx:
         ended = (await find_scan(tx, scan_id)).status.is_final
     seq, until = after_seq, ctx.clock.monotonic() + WATCH_SECONDS
-    with ctx.bell.watcher():
+    with ctx.bell.watcher(client):
         while ctx.clock.monotonic() < until:
             async with ctx.db.reading() as tx:
                 found = await events.after(tx, scan_id, seq, BATCH)
