@@ -14,6 +14,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     ("not authorized", AUTHORIZE),
     ("listener", LISTENER),
     ("callback", LISTENER),
+    ("full scan", "run a full scan of a target that is authorized for it"),
     ("curated core has no record", "compare these products with their makers' advisories"),
     ("version unknown", "take the versions from the hosts themselves and compare them with the makers' advisories"),
     (
@@ -22,6 +23,8 @@ PHRASES: tuple[tuple[str, str], ...] = (
     ),
     ("too rough to place", "take the exact version from the host itself"),
     ("pages that cannot exist", "let the scanner's address through what refuses it, and scan these hosts again"),
+    ("addresses were not visited", "scan the parts of the site one by one, by the path they begin at"),
+    ("while crawling and not scanned", "scan these hosts too"),
     ("budget", "scan fewer hosts at once, so that each gets its share of the requests"),
     ("the limit is", "scan fewer hosts at once, so that every input gets its turn"),
     ("start page answered", "make the start page answer without a login or an error, and scan again"),

@@ -116,6 +116,8 @@ def _caps(facts: Facts, coverage: Coverage) -> tuple[Cap, ...]:
     if coverage.ssrf_gap:
         caps.append(Cap("B", f"SSRF could not be tested: {coverage.ssrf_gap}"))
     for area in coverage.areas:
+        if area.area == "recon" and area.count.not_done:
+            caps.append(Cap("B", f"not everything was looked at: {'; '.join(area.reasons)}"))
         if area.area not in REQUIRED or area.area == "ssrf":
             continue
         if not area.ran and (area.count.total == 0 or area.count.applicable):
