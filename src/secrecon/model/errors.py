@@ -11,6 +11,7 @@ SecReconError
 │   └── Exhausted        a credit or a rate limit is used up; carries retry_after              429
 ├── TargetError          the target did something that ended this exchange; an attempt records it
 │   ├── Unresolvable     the name has no usable address
+│   │   └── NamingFailed the name servers could not say (SERVFAIL, REFUSED): not that there is none
 │   ├── ConnectFailed    refused, unreachable, reset before a byte
 │   ├── TargetTimeout    a stage took longer than allowed; carries the stage
 │   ├── TlsFailed        the handshake failed
@@ -95,6 +96,10 @@ class TargetError(SecReconError):
 
 class Unresolvable(TargetError):
     """The name has no usable address."""
+
+
+class NamingFailed(Unresolvable):
+    """The name servers could not say whether the name has an address."""
 
 
 class ConnectFailed(TargetError):

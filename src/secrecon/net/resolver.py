@@ -18,7 +18,14 @@ import dns.rcode
 
 from secrecon.model.asset import Resolution
 from secrecon.model.dns import DnsAnswer, DnsRecord
-from secrecon.model.errors import ConnectFailed, ProtocolBroken, TargetError, TargetTimeout, Unresolvable
+from secrecon.model.errors import (
+    ConnectFailed,
+    NamingFailed,
+    ProtocolBroken,
+    TargetError,
+    TargetTimeout,
+    Unresolvable,
+)
 from secrecon.model.target import is_ip, legacy_ipv4
 from secrecon.net import dnswire
 
@@ -166,7 +173,7 @@ class Resolver:
         while True:
             answer = await self.query(current, type_)
             if answer.rcode not in ("NOERROR", "NXDOMAIN"):
-                raise Unresolvable(f"{name} cannot be resolved: {answer.server} answers {answer.rcode}")
+                raise NamingFailed(f"{name} cannot be resolved: {answer.server} answers {answer.rcode}")
             aliases = {record.name: record.value for record in answer.records if record.type == "CNAME"}
             while current in aliases:
                 current = aliases[current]

@@ -24,7 +24,7 @@ from secrecon.model.probe import HttpProbe, Probe, Reply
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin, TargetKind
 
-CHECK, ACTING = "crawl.pages", "crawl.acting-links"
+CHECK, ACTING, HOSTS = "crawl.pages", "crawl.acting-links", "crawl.hosts"
 PER_ROUND = 40
 PER_SHAPE = 3
 SCRIPT_SHARE = 4
@@ -95,9 +95,15 @@ class CrawlPhase:
             facts += _facts(view, content, depth, taken)
         yield from facts
         after = _after(view, facts)
-        for asset in dict.fromkeys(reply.probe.asset for reply in replies):
-            group = [reply for reply in replies if reply.probe.asset == asset]
-            yield from self._coverage(view, after, asset, group, notes.get(asset, []))
+        frontier = _Frontier(after)
+        ends = frontier.visited >= view.spec.budget.pages or round_ + 1 >= self.max_rounds
+        groups: dict[str, list[Reply]] = {str(origin): [] for origin in origins} if ends else {}
+        for reply in replies:
+            groups.setdefault(reply.probe.asset, []).append(reply)
+        for asset, group in groups.items():
+            left = frontier.left(asset) if ends else 0
+            yield from self._coverage(view, after, asset, group, notes.get(asset, []), left)
+        yield from self._unscanned(after)
 
     def _read(self, exchange: HttpExchange, origins: frozenset[Origin], taken: _Taken) -> Content:
         """What a page holds; its title alone once the scan has no room for links, or the round has read enough."""
@@ -109,9 +115,16 @@ class CrawlPhase:
         return read_content(exchange.request, exchange.reply, origins.__contains__)
 
     def _coverage(
-        self, before: ScanView, view: ScanView, asset: str, replies: Sequence[Reply], notes: Sequence[str]
+        self,
+        before: ScanView,
+        view: ScanView,
+        asset: str,
+        replies: Sequence[Reply],
+        notes: Sequence[str],
+        left: int,
     ) -> Iterable[Attempt]:
-        """The ledger's lines. Where requests failed, the engine's own line stands."""
+        """The ledger's lines. Where requests failed, the engine's own line stands. `left`: addresses that this walk
+        knew and will not visit any more; without them the crawl is not done."""
         acting = sorted({link.target for link in view.links if str(link.origin) == asset and _refusal(link.target)})
         if acting:
             shown = ", ".join(target[:80] for target in acting[:3])
@@ -121,15 +134,23 @@ class CrawlPhase:
         failed = any(reply.outcome is not Outcome.DONE for reply in replies)
         if failed or (known is not None and known.outcome is not Outcome.DONE):
             return
-        frontier = _Frontier(view)
+        if known is None and not replies:
+            return
         said = [*([known.reason] if known is not None else []), *notes]
-        left = frontier.left(asset)
-        if left and frontier.visited >= view.spec.budget.pages:
-            said.append(
-                f"the budget of {view.spec.budget.pages} pages was used up; some addresses were not visited"
-            )
+        if left:
+            limit = f"the budget of {view.spec.budget.pages} pages a scan, or {self.max_rounds} rounds, was used up"
+            said.insert(0, f"{left} addresses were not visited: {limit}")
         reason = "; ".join(dict.fromkeys(part for whole in said for part in whole.split("; ") if part))
-        yield Attempt(self.name, CHECK, asset, Outcome.DONE, reason[:400])
+        sent = len(replies) + (known.requests if known is not None else 0)
+        yield Attempt(self.name, CHECK, asset, Outcome.SKIPPED if left else Outcome.DONE, reason[:400], sent)
+
+    def _unscanned(self, view: ScanView) -> Iterable[Attempt]:
+        """Hosts that only the crawl met: services were looked for before, so nothing was tested on them."""
+        resolved = {resolution.name for resolution in view.resolutions}
+        hosts = [a.value for a in view.assets if a.source == "crawl" and a.value not in resolved]
+        if hosts:
+            reason = f"{len(hosts)} hosts were met while crawling and not scanned: {', '.join(hosts[:4])}"
+            yield Attempt(self.name, HOSTS, view.spec.target.host, Outcome.SKIPPED, reason[:400])
 
 
 @dataclass(slots=True)
@@ -171,9 +192,10 @@ class _Frontier:
                 break
         return tuple(chosen[: max(0, count)])
 
-    def left(self, asset: str) -> bool:
-        """Whether some address of `asset` was not visited that would have been worth it."""
-        return any(str(link.origin) == asset and self._wanted(link) for link in self._links)
+    def left(self, asset: str) -> int:
+        """How many addresses of `asset` were not visited that would have been worth it."""
+        wanted = (link for link in self._links if str(link.origin) == asset and self._wanted(link))
+        return len({link.url for link in wanted if not _is_script(link.target)})
 
     def _take(self, link: Link) -> bool:
         if not self._wanted(link):
@@ -259,6 +281,6 @@ def _after(view: ScanView, facts: Sequence[Judgement]) -> ScanView:
     """The view with this round's facts, for the ledger's words; the given view is not touched."""
     later = ScanView(spec=view.spec, mint=view.mint, now=view.now, facts=dict(view.facts))
     for fact in facts:
-        if isinstance(fact, Page | Link):
+        if isinstance(fact, Page | Link | Asset):
             later.facts.setdefault(fact.key, fact)
     return later

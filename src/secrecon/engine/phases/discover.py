@@ -18,7 +18,7 @@ from secrecon.engine.view import ScanView
 from secrecon.model.asset import Asset, AssetType, Resolution
 from secrecon.model.dns import DnsAnswer
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
-from secrecon.model.probe import DnsProbe, Probe, Reply, ZoneTransferProbe
+from secrecon.model.probe import DnsProbe, Probe, Reply, Skip, ZoneTransferProbe
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import TargetKind
 
@@ -28,18 +28,20 @@ TRANSFER, NAMES, SERVERS, WILDCARD = (
     "discover.name-servers",
     "discover.wildcard",
 )
+TOLD = "discover.told-names"
 MAX_NAMES = 2_000
 MAX_EXCERPT_LINES = 25
+ONLY_FULL = "a quick scan does not look for subdomains: that needs a full scan"
 
 
 class DiscoverPhase:
-    """Three rounds: name servers and wildcard test; transfers and the word list; names the transfers told of."""
+    """Nothing in a quick scan, which says so. Else three rounds: name servers and wildcard test; transfers and the word list; names the transfers told of."""
 
     step: ClassVar[str] = "discover"
     name: ClassVar[PhaseName] = PhaseName.DISCOVER
     title: ClassVar[str] = "Looking for subdomains"
     touch: ClassVar[Touch] = Touch.ACTIVE
-    modes: ClassVar[frozenset[ScanMode]] = frozenset({ScanMode.FULL})
+    modes: ClassVar[frozenset[ScanMode]] = frozenset(ScanMode)
     max_rounds: ClassVar[int] = 3
 
     def __init__(self, words: Sequence[str] | None = None) -> None:
@@ -48,13 +50,17 @@ class DiscoverPhase:
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
         if not _is_zone(view):
             return []
-        return [(check, view.spec.target.host) for check in (SERVERS, WILDCARD, TRANSFER, NAMES)]
+        checks = (SERVERS, WILDCARD, TRANSFER, NAMES) if view.spec.mode is ScanMode.FULL else (TRANSFER, NAMES)
+        return [(check, view.spec.target.host) for check in checks]
 
     def plan(self, view: ScanView, round_: int) -> Iterable[Probe]:
         if not _is_zone(view):
             return
         zone = view.spec.target.host
-        if round_ == 0:
+        if view.spec.mode is not ScanMode.FULL:
+            if round_ == 0:
+                yield from (Skip(check, asset, ONLY_FULL) for check, asset in self.checks(view))
+        elif round_ == 0:
             yield DnsProbe(SERVERS, zone, zone, "NS")
             for label in _random_labels(view.spec.scan_id):
                 yield DnsProbe(WILDCARD, zone, f"{label}.{zone}", ADDRESS, tag="wildcard")
@@ -67,10 +73,8 @@ class DiscoverPhase:
                 if f"{word}.{zone}" not in known:
                     yield DnsProbe(NAMES, zone, f"{word}.{zone}", ADDRESS)
         else:
-            known = {resolution.name for resolution in view.resolutions}
-            told = [a.value for a in view.assets if a.type is AssetType.SUBDOMAIN and a.value not in known]
-            for name in told[:MAX_NAMES]:
-                yield DnsProbe("discover.told-names", zone, name, ADDRESS)
+            for name in _told(view)[:MAX_NAMES]:
+                yield DnsProbe(TOLD, zone, name, ADDRESS)
 
     def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
         zone = view.spec.target.host
@@ -91,15 +95,43 @@ class DiscoverPhase:
             elif not set(_addresses(reply.dns)) <= wild:
                 yield from resolution_facts(reply.dns, "wordlist", zone)
         yield from _absent_is_an_answer(self.name, zone, replies, failures)
+        yield from _servers(self.name, view, replies)
         if round_ == 1 and not any(isinstance(r.probe, ZoneTransferProbe) for r in replies):
             reason = "no name server inside the target's own names is known"
             yield Attempt(self.name, TRANSFER, zone, Outcome.SKIPPED, reason)
+        over = len(_told(view)) - MAX_NAMES
+        if round_ == 2 and over > 0:
+            reason = f"{over} names were not looked up: the limit is {MAX_NAMES} a scan"
+            yield Attempt(self.name, TOLD, zone, Outcome.SKIPPED, reason, len(replies))
 
 
 def load_words() -> tuple[str, ...]:
     """Our own list of subdomain labels, most frequent first."""
     text = resources.files("secrecon.rules").joinpath("words/subdomains.txt").read_text("utf-8")
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def _told(view: ScanView) -> list[str]:
+    """Names that somebody told of and that were not looked up yet."""
+    known = {resolution.name for resolution in view.resolutions}
+    return [a.value for a in view.assets if a.type is AssetType.SUBDOMAIN and a.value not in known]
+
+
+def _servers(phase: PhaseName, view: ScanView, replies: Sequence[Reply]) -> Iterable[Attempt]:
+    """What the lookup of the name servers left open: no answer to it, or servers that are not the target's own."""
+    zone = view.spec.target.host
+    for reply in replies:
+        if reply.probe.check != SERVERS or reply.dns is None:
+            continue
+        if reply.dns.rcode not in ("NOERROR", "NXDOMAIN"):
+            reason = f"the name servers of {zone} are not known: {reply.dns.server} answers {reply.dns.rcode}"
+            yield Attempt(phase, SERVERS, zone, Outcome.FAILED, reason, 1)
+            continue
+        names = [server.rstrip(".").lower() for server in reply.dns.values("NS")]
+        outside = [name for name in names if not view.spec.target.covers_name(name)]
+        if outside:
+            reason = f"name servers outside the target's names are not asked for the zone: {', '.join(outside[:4])}"
+            yield Attempt(phase, SERVERS, zone, Outcome.DONE, reason[:400], 1)
 
 
 def _is_zone(view: ScanView) -> bool:
@@ -135,7 +167,7 @@ def _absent_is_an_answer(
             reason = f"{len(silent)} of {total} lookups were not answered; {silent[0].reason}"
             yield Attempt(phase, check, zone, silent[0].outcome, reason, total)
     transfers = [r for r in replies if isinstance(r.probe, ZoneTransferProbe)]
-    if transfers and all(r.dns is not None or r.error in ("ProtocolBroken", "ConnectFailed") for r in transfers):
+    if transfers and all(r.dns is not None or r.error == "ProtocolBroken" for r in transfers):
         yield Attempt(phase, TRANSFER, zone, Outcome.DONE, "", len(transfers))
 
 

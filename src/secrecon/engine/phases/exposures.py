@@ -1,7 +1,8 @@
 """Exposures: asks each web service for files that should not be public, and for pages that cannot exist.
 
-One round. The missing pages teach how the origin answers for nothing (`detect.soft404`), so that a site that answers
-200 to everything gives no finding, and a site that refuses everything is recorded as not testable instead of clean.
+One round. Missing pages, asked for first, teach how the origin answers for nothing (`detect.soft404`), so that a site
+that answers 200 to everything gives no finding, and a site that refuses everything is recorded as not testable instead
+of clean. A few more at the end tell whether the site has begun to turn the scan away meanwhile, in whatever words.
 GET only, small body caps; what the crawl met adds folders, copies of scripts and source maps.
 """
 
@@ -17,11 +18,13 @@ from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Asset, AssetType
 from secrecon.model.http import HttpRequest
-from secrecon.model.probe import HttpProbe, Probe, Reply
+from secrecon.model.probe import HttpProbe, Probe, Reply, Skip
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin
 
-SAMPLES = "recon.missing-pages"
+SAMPLES, REST = "recon.missing-pages", "exposure.full-list"
+AGAIN = "again"
+"""The tag of the missing pages that are asked for at the end."""
 SAMPLE_CAP = 65_536
 REFUSED = frozenset({401, 403, 407, 429})
 
@@ -56,6 +59,11 @@ class ExposuresPhase:
             for rule in self._of(view, origin):
                 request = HttpRequest(origin, target=rule.path)
                 yield HttpProbe(rule.proof.check, asset, request, tag=rule.proof.name, body_cap=rule.proof.cap)
+            for target in sample_targets(f"{view.spec.scan_id} again", origin)[::3]:
+                yield HttpProbe(SAMPLES, asset, HttpRequest(origin, target=target), tag=AGAIN, body_cap=SAMPLE_CAP)
+            if view.spec.mode is not ScanMode.FULL:
+                rest = len(rules_for(self._rules.rules, origin)) - len(rules_for(self._rules.quick, origin))
+                yield Skip(REST, asset, f"a quick scan leaves {rest} more paths to a full scan")
 
     def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
         groups: dict[str, list[Reply]] = {}
@@ -65,11 +73,7 @@ class ExposuresPhase:
             yield from self._judge_origin(view, origin, groups.get(str(origin), ()))
 
     def _judge_origin(self, view: ScanView, origin: Origin, replies: Sequence[Reply]) -> Iterable[Judgement]:
-        missing = learn(
-            (reply.http.request.target, reply.http.reply)
-            for reply in replies
-            if reply.probe.check == SAMPLES and reply.http is not None
-        )
+        missing, later = _learned(replies, SAMPLES), _learned(replies, AGAIN)
         rules = {(rule.proof.name, rule.path): rule for rule in self._of(view, origin)}
         exposed: list[Exposed] = []
         for reply in replies:
@@ -82,7 +86,9 @@ class ExposuresPhase:
         for item in exposed:
             yield Asset(AssetType.SENSITIVE_PATH, item.exchange.request.url, item.rule.proof.check, str(origin))
         yield from findings(self._rules, origin, exposed)
-        yield from _refused(self.name, str(origin), replies, missing, {item.rule.proof.check for item in exposed})
+        found_checks = {item.rule.proof.check for item in exposed}
+        yield from _refused(self.name, str(origin), replies, missing, found_checks)
+        yield from _turned(self.name, str(origin), replies, missing, later, found_checks)
 
     def _of(self, view: ScanView, origin: Origin) -> tuple[Rule, ...]:
         """The rules of this scan for one origin, in order; each path and proof once."""
@@ -92,6 +98,36 @@ class ExposuresPhase:
         maps = [link.target for link in links if link.source == "source-map"]
         rules += derived_rules(self._rules, [link.target for link in links], maps)
         return tuple({(rule.proof.name, rule.path): rule for rule in reversed(rules)}.values())[::-1]
+
+
+def _learned(replies: Sequence[Reply], tag: str) -> Soft404:
+    return learn(
+        (r.http.request.target, r.http.reply) for r in replies if r.probe.tag == tag and r.http is not None
+    )
+
+
+def _turned(
+    phase: PhaseName, asset: str, replies: Sequence[Reply], missing: Soft404, later: Soft404, found: set[str]
+) -> Iterable[Attempt]:
+    """Attempts for checks that got the page with which a site, honest about missing pages at first, answered for
+    everything later on: a wall that says 200, or a redirect to a puzzle."""
+    if not missing.honest or later.honest or not later.samples:
+        return
+    groups: dict[str, list[Reply]] = {}
+    for reply in replies:
+        if reply.probe.check != SAMPLES:
+            groups.setdefault(reply.probe.check, []).append(reply)
+    for check, group in groups.items():
+        answers = [reply.http for reply in group if reply.http is not None]
+        turned = [
+            x for x in answers if x.reply.status not in (404, 410) and later.is_soft404(x.request.target, x.reply)
+        ]
+        if turned and check not in found:
+            reason = (
+                f"{len(turned)} of {len(group)} requests were not really answered: during the scan the server began to "
+                f"answer {turned[0].reply.status} even for pages that cannot exist"
+            )
+            yield Attempt(phase, check, asset, Outcome.BLOCKED, reason, len(group))
 
 
 def _refused(

@@ -76,7 +76,7 @@ class FingerprintPhase:
             if reply.http is not None:
                 found += self._fingerprints.identify(asset, reply.http, leave_out=later)
         yield from dedupe(found)
-        if any(reply.http is not None for reply in replies if _tag(reply) == PAGE):
+        if any(reply.outcome is Outcome.DONE for reply in replies if _tag(reply) == PAGE):
             yield _attempt(asset, replies)
 
     def _judge_second(self, view: ScanView, asset: str, replies: Sequence[Reply]) -> Iterable[Judgement]:
@@ -149,7 +149,7 @@ def _is_icon(exchange: HttpExchange) -> bool:
 
 def _attempt(asset: str, replies: Sequence[Reply]) -> Attempt:
     """Done, since the start page was read; what could not be read beside it is told."""
-    failed = [reply for reply in replies if reply.http is None]
+    failed = [reply for reply in replies if reply.outcome is not Outcome.DONE and _tag(reply) != MISSING]
     reason = ""
     if failed:
         reason = f"{len(failed)} of {len(replies)} requests were not answered, versions may be missing: {failed[0].reason}"

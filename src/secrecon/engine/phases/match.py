@@ -7,6 +7,7 @@ CVE that the core does not hold is not known to be absent, which the ledger's re
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -123,6 +124,7 @@ def _finding(technology: Technology, match: CveMatch) -> Finding:
         summary=f"{match.reason}; not verified",
         response=technology.evidence,
         matcher=f"version {technology.version} read from: {technology.evidence}",
+        curl=f"curl -sk -i {shlex.quote(technology.asset + '/')}",
     )
     return Finding(
         check=f"cve.{cve.id}",

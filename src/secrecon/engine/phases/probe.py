@@ -40,7 +40,7 @@ class ProbePhase:
         self._ports = tuple(ports)
 
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
-        return [(CHECK, _asset(view, origin)) for origin in self._candidates(view)]
+        return list(dict.fromkeys((CHECK, _asset(view, origin)) for origin in self._candidates(view)))
 
     def plan(self, view: ScanView, round_: int) -> Iterable[Probe]:
         for origin in self._candidates(view):
@@ -70,6 +70,10 @@ class ProbePhase:
             address = reply.http.reply.address
             yield Service(origin.host, address, origin.port, origin.scheme, origin, banner[:200], facts)
         yield from self._coverage(view, replies, found)
+        over = self._names(view)[MAX_HOSTS:]
+        if over:
+            reason = f"{len(over)} hosts were not looked at: the limit is {MAX_HOSTS} a scan ({', '.join(over[:3])}, ...)"
+            yield Attempt(self.name, "probe.hosts", view.spec.target.host, Outcome.SKIPPED, reason[:400])
 
     def _coverage(self, view: ScanView, replies: Sequence[Reply], found: set[str]) -> Iterable[Attempt]:
         groups: dict[str, list[Reply]] = {}
@@ -77,24 +81,36 @@ class ProbePhase:
             if isinstance(reply.probe, HttpProbe):
                 groups.setdefault(reply.probe.asset, []).append(reply)
         for asset, group in groups.items():
-            if asset in found:
-                yield Attempt(self.name, CHECK, asset, Outcome.DONE, "", len(group))
+            unsent = next((r for r in group if r.outcome in (Outcome.SKIPPED, Outcome.BLOCKED)), None)
+            if asset in found and unsent is not None:
+                missed = sum(r.outcome is unsent.outcome for r in group)
+                reason = f"{missed} of {len(group)} ports were not tried; {unsent.reason}"
+                yield Attempt(self.name, CHECK, asset, unsent.outcome, reason, len(group) - missed)
+            elif asset in found:
+                silent = _ports(r for r in group if r.outcome is Outcome.TIMED_OUT)
+                reason = f"no answer in time from port {silent}" if silent else ""
+                yield Attempt(self.name, CHECK, asset, Outcome.DONE, reason, len(group))
             elif found and asset != view.spec.target.host and all(r.error == "ConnectFailed" for r in group):
                 # A name of the organisation whose ports are closed: that is an answer, not a gap.
                 yield Attempt(self.name, CHECK, asset, Outcome.DONE, "no web service", len(group))
             else:
                 worst = next((r for r in group if r.outcome is not Outcome.FAILED), group[0])
-                tried = ", ".join(str(r.probe.request.origin.port) for r in group if isinstance(r.probe, HttpProbe))
-                reason = f"no web service answered (tried port {tried}): {worst.reason}"
+                reason = f"no web service answered (tried port {_ports(group)}): {worst.reason}"
                 yield Attempt(self.name, CHECK, asset, worst.outcome, reason, len(group))
         if view.spec.target.kind is TargetKind.ORGANISATION:
             for asset in {r.probe.asset for r in replies if isinstance(r.probe, TlsProbe)}:
                 group = [r for r in replies if isinstance(r.probe, TlsProbe) and r.probe.asset == asset]
-                if not any(r.tls for r in group):
-                    reason = "no TLS service answered"
-                    yield Attempt(self.name, TLS_CHECK, asset, Outcome.DONE, reason, len(group))
-                else:
-                    yield Attempt(self.name, TLS_CHECK, asset, Outcome.DONE, "", len(group))
+                gap = next((r for r in group if r.outcome not in (Outcome.DONE, Outcome.FAILED)), None)
+                outcome = Outcome.DONE if gap is None or asset in found else gap.outcome
+                if gap is not None and gap.outcome is Outcome.SKIPPED:
+                    outcome = gap.outcome
+                told = gap.reason if gap is not None else ""
+                reason = (
+                    told
+                    if any(r.tls for r in group)
+                    else "; ".join(filter(None, ("no TLS service answered", told)))
+                )
+                yield Attempt(self.name, TLS_CHECK, asset, outcome, reason, len(group))
 
     def _candidates(self, view: ScanView) -> tuple[Origin, ...]:
         target = view.spec.target
@@ -102,12 +118,19 @@ class ProbePhase:
             return (target.origin,)
         full = view.spec.mode is ScanMode.FULL and view.spec.touch.rank >= Touch.ACTIVE.rank
         ports = self._ports if full else (443, 80)
+        names = self._names(view)[:MAX_HOSTS]
+        return tuple(Origin(scheme, host, port) for host in names for port in ports for scheme in _schemes(port))
+
+    def _names(self, view: ScanView) -> list[str]:
+        """Every name of the organisation that has an address; the target's own where none has."""
+        target = view.spec.target
         names = [r.name for r in view.resolutions if "*" not in r.name and target.covers_name(r.name)]
-        if target.host not in names and not names:
-            names = [target.host]
-        return tuple(
-            Origin(scheme, host, port) for host in names[:MAX_HOSTS] for port in ports for scheme in _schemes(port)
-        )
+        return names or [target.host]
+
+
+def _ports(replies: Iterable[Reply]) -> str:
+    ports = (r.probe.request.origin.port for r in replies if isinstance(r.probe, HttpProbe))
+    return ", ".join(str(port) for port in dict.fromkeys(ports))
 
 
 def _schemes(port: int) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class ResolvePhase:
         for reply in replies:
             if reply.dns is not None:
                 yield from resolution_facts(reply.dns, "dns", target.host)
-            elif reply.probe.check == "resolve.www":
+            elif reply.probe.check == "resolve.www" and reply.error == "Unresolvable":
                 # A name that need not exist: that it does not is an answer, not a gap.
                 yield Attempt(self.name, "resolve.www", target.host, Outcome.DONE, reply.reason)
 
