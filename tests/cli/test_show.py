@@ -48,7 +48,7 @@ def test_hostile_text_is_shown_inert() -> None:
 def test_the_summary_tells_counts_coverage_and_gaps() -> None:
     terminal, out = console()
     print_summary(terminal, json.loads(json.dumps(document())))
-    for words in ("Grade", "D", "1 high", "callback", "9 of 10 checks ran", "Not tested: SSRF"):
+    for words in ("Grade", "D", "1 high", "callback", "9 of 10 checks ran", "Gap: SSRF"):
         assert words in out.getvalue()
 
 

@@ -154,7 +154,7 @@ def print_summary(console: Console, document: object) -> None:
     if report.cancelled:
         console.print(Text("  The scan was stopped before its end; what follows was not run.", "bold yellow"))
     for gap in coverage.gaps[:MAX_GAPS]:
-        console.print(Text(f"  Not tested: {plain(gap, 800)}", "yellow"))
+        console.print(Text(f"  Gap: {plain(gap, 800)}", "yellow"))
 
 
 def _findings(findings: list[SeenFinding]) -> Table:
