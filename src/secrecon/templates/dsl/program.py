@@ -1,0 +1,163 @@
+"""A compiled expression: the tree turned into closures once, run many times. Immutable, shared by all scans.
+
+What a run may use of the world (time, chance, waiting) comes in as `Ambient`. Every run has a budget of bytes that its
+functions may produce, so that a bomb of repeats ends in DslError and not in the machine's memory.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from secrecon.templates.dsl.functions.registry import FUNCTIONS
+from secrecon.templates.dsl.operators import BINARY, apply_prefix, truth
+from secrecon.templates.dsl.parser import (
+    Call,
+    Chain,
+    Coalesce,
+    Listing,
+    Literal,
+    Name,
+    Node,
+    Prefix,
+    Ternary,
+    parse,
+)
+from secrecon.templates.dsl.run import SYSTEM, Ambient, Run
+from secrecon.templates.dsl.values import Value, inward, kind
+from secrecon.templates.errors import DslError, MissingVariable
+
+_Step: TypeAlias = Callable[[Run], Value]
+_KEPT = 32_768
+_NAMES = frozenset(FUNCTIONS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """One expression. `names`: the variables it reads; `calls`: the functions it calls, by their full names."""
+
+    source: str
+    names: frozenset[str]
+    calls: frozenset[str]
+    _step: _Step
+
+    def run(self, variables: Mapping[str, object], ambient: Ambient = SYSTEM) -> Value:
+        """The value with these variables. Raises DslError."""
+        return self._step(Run(variables, ambient))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def compile_expression(expression: str) -> Program:
+    """The expression, parsed and compiled once. Raises DslError where it does not follow the language."""
+    names: set[str] = set()
+    calls: set[str] = set()
+    step = _compile(parse(expression, _NAMES), names, calls)
+    return Program(expression, frozenset(names), frozenset(calls), step)
+
+
+def _compile(node: Node, names: set[str], calls: set[str]) -> _Step:
+    match node:
+        case Literal(value):
+            return lambda run: value
+        case Name(name, dotted):
+            names.add(name)
+            return _field(name) if dotted else _variable(name)
+        case Call(name, arguments):
+            return _call(name, tuple(_compile(argument, names, calls) for argument in arguments), calls)
+        case Prefix(operators, operand):
+            inner = _compile(operand, names, calls)
+            return lambda run: apply_prefix(operators, inner(run))
+        case Chain(first, rest):
+            steps = tuple((operator, _compile(operand, names, calls)) for operator, operand in rest)
+            return _chain(_compile(first, names, calls), steps)
+        case Ternary(condition, then, otherwise):
+            parts = tuple(_compile(part, names, calls) for part in (condition, then, otherwise))
+            return lambda run: parts[1](run) if truth(parts[0](run), "?") else parts[2](run)
+        case Coalesce(choices):
+            return _coalesce(tuple(_compile(choice, names, calls) for choice in choices))
+        case Listing(items):
+            each = tuple(_compile(item, names, calls) for item in items)
+            return lambda run: tuple(step(run) for step in each)
+
+
+def _variable(name: str) -> _Step:
+    def read(run: Run) -> Value:
+        try:
+            return inward(run.variables[name])
+        except KeyError:
+            raise MissingVariable(name) from None
+
+    return read
+
+
+def _field(name: str) -> _Step:
+    """A dotted name: the variable of that whole name, else a field of the variable before the dot."""
+    base, *fields = name.split(".")
+
+    def read(run: Run) -> Value:
+        if name in run.variables:
+            return inward(run.variables[name])
+        if base not in run.variables:
+            raise MissingVariable(base)
+        value = inward(run.variables[base])
+        for field in fields:
+            if not isinstance(value, Mapping) or field not in value:
+                raise DslError(f"no field '{field}' in '{base}', which is {kind(value)}")
+            value = inward(value[field])
+        return value
+
+    return read
+
+
+def _call(name: str, arguments: tuple[_Step, ...], calls: set[str]) -> _Step:
+    function = FUNCTIONS[name]
+    calls.add(function.name)
+
+    def call(run: Run) -> Value:
+        values = tuple(step(run) for step in arguments)
+        function.check(len(values))
+        return run.spent(function.body(run, *values))
+
+    return call
+
+
+def _chain(first: _Step, rest: tuple[tuple[str, _Step], ...]) -> _Step:
+    if rest[0][0] in ("&&", "||"):
+        return _logic(first, tuple(step for _, step in rest), rest[0][0])
+
+    def chain(run: Run) -> Value:
+        value = first(run)
+        for operator, step in rest:
+            right = step(run)
+            value = run.spent(BINARY[operator](value, right)) if operator == "+" else BINARY[operator](value, right)
+        return value
+
+    return chain
+
+
+def _logic(first: _Step, rest: tuple[_Step, ...], operator: str) -> _Step:
+    stop = operator == "||"
+
+    def logic(run: Run) -> Value:
+        if truth(first(run), operator) is stop:
+            return stop
+        for step in rest:
+            if truth(step(run), operator) is stop:
+                return stop
+        return not stop
+
+    return logic
+
+
+def _coalesce(choices: tuple[_Step, ...]) -> _Step:
+    def coalesce(run: Run) -> Value:
+        value: Value = None
+        for step in choices:
+            value = step(run)
+            if value is not None:
+                return value
+        return value
+
+    return coalesce
