@@ -67,7 +67,7 @@ def test_the_mended_version_is_none() -> None:
 def test_a_distribution_makes_it_possible_only() -> None:
     findings, _ = judged(seen("nginx", "1.18.0", "Ubuntu"))
     finding = findings["cve.CVE-2021-23017"]
-    assert finding.title.startswith("Possible ")
+    assert finding.title.startswith("Possible, by its version: ")
     assert finding.evidence_level is EvidenceLevel.BANNER
     assert finding.confidence <= 0.3
     assert finding.severity is Severity.HIGH

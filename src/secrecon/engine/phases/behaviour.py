@@ -82,6 +82,7 @@ class BehaviourPhase:
         yield from (f for f in cors.collected(shared) if f.fingerprint not in view.findings)
         if round_ == 0:
             yield from _left_out(view, self.name, replies)
+            yield from _pages_left_out(view, self.name, replies)
 
 
 def _origins(view: ScanView) -> list[Origin]:
@@ -139,7 +140,7 @@ def _sharing(view: ScanView, round_: int) -> Iterator[Probe]:
         asset = str(origin)
         tricks = cors.tricks(origin, view.spec.scan_id)
         targets = _targets(view, origin)
-        for target in targets if round_ == 0 else targets[:MAX_TRICKED]:
+        for target in targets[: MAX_PATHS[view.spec.mode] if round_ == 0 else MAX_TRICKED]:
             if (asset, f"GET {target.partition('?')[0]} header:Origin") in proven:
                 continue
             for trick in tricks[:1] if round_ == 0 else tricks[1:]:
@@ -165,7 +166,18 @@ def _targets(view: ScanView, origin: Origin) -> list[str]:
         path = target.partition("?")[0]
         if not path.lower().endswith(_STATIC) and _sendable(target):
             by_path.setdefault(path, target)
-    return list(by_path.values())[: MAX_PATHS[view.spec.mode]]
+    return list(by_path.values())
+
+
+def _pages_left_out(view: ScanView, phase: PhaseName, replies: Sequence[Reply]) -> Iterator[Attempt]:
+    """Pages beyond the limit were not asked as a foreign page would; the sample that was asked stands for its origin."""
+    limit = MAX_PATHS[view.spec.mode]
+    for origin in _origins(view):
+        over = len(_targets(view, origin)) - limit
+        mine = [r for r in replies if r.probe.asset == str(origin) and r.probe.check == cors.CHECK]
+        if over > 0 and mine and all(r.outcome is Outcome.DONE for r in mine):
+            reason = f"tested on {limit} pages, the likeliest first; {over} more were left out"
+            yield Attempt(phase, cors.CHECK, str(origin), Outcome.DONE, reason, len(mine))
 
 
 def _sendable(target: str) -> bool:

@@ -35,7 +35,8 @@ ONLY_FULL = "a quick scan does not look for subdomains: that needs a full scan"
 
 
 class DiscoverPhase:
-    """Nothing in a quick scan, which says so. Else three rounds: name servers and wildcard test; transfers and the word list; names the transfers told of."""
+    """Nothing in a quick scan, which says so. Else three rounds: name servers and wildcard test; transfers and the word
+    list; names the transfers told of."""
 
     step: ClassVar[str] = "discover"
     name: ClassVar[PhaseName] = PhaseName.DISCOVER

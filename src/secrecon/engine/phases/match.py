@@ -108,11 +108,9 @@ def _weight(finding: Finding) -> tuple[int, float]:
 
 def _finding(technology: Technology, match: CveMatch) -> Finding:
     cve, product = match.cve, match.product
-    possible = match.level is EvidenceLevel.BANNER
     shown = f"{product.name} {technology.version}"
-    title = f"Possible {cve.title} ({cve.id})" if possible else f"{cve.title} ({cve.id})"
     doubt = ""
-    if possible:
+    if match.level is EvidenceLevel.BANNER:
         doubt = (
             f" {technology.distribution} ships this version with its own fixes, so ask the package manager which "
             "fixes are in before acting on this."
@@ -128,7 +126,7 @@ def _finding(technology: Technology, match: CveMatch) -> Finding:
     )
     return Finding(
         check=f"cve.{cve.id}",
-        title=title,
+        title=f"Possible, by its version: {cve.title} ({cve.id})",
         severity=cve.severity,
         asset=technology.asset,
         location=technology.name,

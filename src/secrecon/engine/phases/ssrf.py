@@ -296,6 +296,12 @@ def _notes(view: ScanView) -> dict[str, list[str]]:
     inputs = _inputs(view)
     for asset, count in Counter(item.place[0] for item in inputs.unlikely).items():
         notes.setdefault(asset, []).append(f"inputs that do not look like addresses need a full scan: {count}")
+    if view.spec.mode is not ScanMode.FULL:
+        for origin in _origins(view):
+            notes.setdefault(str(origin), []).append("request headers are tested in a full scan only")
+    likely = [item for item in inputs.tested if fetch_rank(item.parameter)]
+    for asset, count in Counter(item.place[0] for item in likely[MAX_BYPASSED[view.spec.mode] :]).items():
+        notes.setdefault(asset, []).append(f"inputs given the plain address only, no way around filters: {count}")
     for asset, count in Counter(item.place[0] for item in inputs.over).items():
         limit = f"the limit of {MAX_INPUTS[view.spec.mode]} a scan"
         notes.setdefault(asset, []).append(f"inputs not tested because of {limit}: {count}")
