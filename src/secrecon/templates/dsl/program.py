@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from secrecon.templates.dsl.functions.registry import FUNCTIONS
 from secrecon.templates.dsl.operators import BINARY, apply_prefix, truth
@@ -51,35 +51,67 @@ class Program:
 @functools.lru_cache(maxsize=_KEPT)
 def compile_expression(expression: str) -> Program:
     """The expression, parsed and compiled once. Raises DslError where it does not follow the language."""
-    names: set[str] = set()
-    calls: set[str] = set()
-    step = _compile(parse(expression, _NAMES), names, calls)
-    return Program(expression, frozenset(names), frozenset(calls), step)
+    return build(expression, lambda text: None)
 
 
-def _compile(node: Node, names: set[str], calls: set[str]) -> _Step:
+def build(expression: str, filled: Callable[[bytes], Filled | None]) -> Program:
+    """As `compile_expression`, not kept; a literal for which `filled` gives something is filled in at each run."""
+    making = _Making(set(), set(), filled)
+    step = _compile(parse(expression, _NAMES), making)
+    return Program(expression, frozenset(making.names), frozenset(making.calls), step)
+
+
+class Filled(Protocol):
+    """Text with places to fill in."""
+
+    @property
+    def names(self) -> frozenset[str]: ...
+
+    @property
+    def calls(self) -> frozenset[str]: ...
+
+    def render(self, variables: Mapping[str, object], ambient: Ambient = SYSTEM) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    names: set[str]
+    calls: set[str]
+    filled: Callable[[bytes], Filled | None]
+
+
+def _compile(node: Node, making: _Making) -> _Step:
     match node:
         case Literal(value):
-            return lambda run: value
+            return _literal(value, making)
         case Name(name, dotted):
-            names.add(name)
+            making.names.add(name)
             return _field(name) if dotted else _variable(name)
         case Call(name, arguments):
-            return _call(name, tuple(_compile(argument, names, calls) for argument in arguments), calls)
+            return _call(name, tuple(_compile(argument, making) for argument in arguments), making.calls)
         case Prefix(operators, operand):
-            inner = _compile(operand, names, calls)
+            inner = _compile(operand, making)
             return lambda run: apply_prefix(operators, inner(run))
         case Chain(first, rest):
-            steps = tuple((operator, _compile(operand, names, calls)) for operator, operand in rest)
-            return _chain(_compile(first, names, calls), steps)
+            steps = tuple((operator, _compile(operand, making)) for operator, operand in rest)
+            return _chain(_compile(first, making), steps)
         case Ternary(condition, then, otherwise):
-            parts = tuple(_compile(part, names, calls) for part in (condition, then, otherwise))
+            parts = tuple(_compile(part, making) for part in (condition, then, otherwise))
             return lambda run: parts[1](run) if truth(parts[0](run), "?") else parts[2](run)
         case Coalesce(choices):
-            return _coalesce(tuple(_compile(choice, names, calls) for choice in choices))
+            return _coalesce(tuple(_compile(choice, making) for choice in choices))
         case Listing(items):
-            each = tuple(_compile(item, names, calls) for item in items)
+            each = tuple(_compile(item, making) for item in items)
             return lambda run: tuple(step(run) for step in each)
+
+
+def _literal(value: bool | float | bytes | None, making: _Making) -> _Step:
+    text = making.filled(value) if isinstance(value, bytes) else None
+    if text is None:
+        return lambda run: value
+    making.names.update(text.names)
+    making.calls.update(text.calls)
+    return lambda run: run.spent(text.render(run.variables, run.ambient))
 
 
 def _variable(name: str) -> _Step:
