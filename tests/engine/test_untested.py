@@ -77,6 +77,8 @@ async def test_a_wall_that_comes_up_half_way_is_not_clean(wall: str) -> None:
     tested = [line.check for line in lines(report) if line.outcome is Outcome.DONE]
     assert tested == []
     assert any(wall in line.reason for line in lines(report))
+    slowed = [line.reason for line in report.coverage.lines if line.check == "recon.pace"]
+    assert bool(slowed) is (wall in ("429", "503"))
     limited(report)
 
 

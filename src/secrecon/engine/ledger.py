@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from secrecon.model.probe import Reply, Skip
+from secrecon.model.probe import HttpProbe, Reply, Skip
 from secrecon.model.scan import Attempt, Outcome, PhaseName
 
+PACE = "recon.pace"
 ENOUGH = 0.9
 """The share of a check's requests that must be answered for the check to count as done."""
 
@@ -80,3 +81,14 @@ def not_done(attempts: Iterable[Attempt], outcome: Outcome, reason: str) -> tupl
         else attempt
         for attempt in attempts
     )
+
+
+def pushed_back(
+    phase: PhaseName, replies: Sequence[Reply], slowed: Mapping[str, str]
+) -> dict[tuple[str, str], Attempt]:
+    """A line for each host of a round that made the scan slow down, with the reason. `slowed`: host to reason."""
+    hosts = {reply.probe.request.origin.host for reply in replies if isinstance(reply.probe, HttpProbe)}
+    return {
+        (PACE, host): Attempt(phase, PACE, host, Outcome.DONE, f"the host pushed back: {slowed[host]}")
+        for host in sorted(hosts & slowed.keys())
+    }

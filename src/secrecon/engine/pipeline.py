@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from secrecon.engine.asking import Memo, ask_all
-from secrecon.engine.ledger import attempts_from, merge, not_done
+from secrecon.engine.ledger import attempts_from, merge, not_done, pushed_back
 from secrecon.engine.phase import Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
@@ -297,7 +297,8 @@ class Engine:
         findings = {item.fingerprint: item for item in judged if isinstance(item, Finding)}
         attempts = merge(
             view.attempts,
-            attempts_from(phase.name, replies, skips),
+            attempts_from(phase.name, replies, skips)
+            | pushed_back(phase.name, replies, current.session.network.slowed),
             [item for item in judged if isinstance(item, Attempt)],
         )
         more = bool(probes) and number + 1 < phase.max_rounds

@@ -137,7 +137,7 @@ def _finding(technology: Technology, match: CveMatch) -> Finding:
             f"{cve.summary} The server says it runs {shown}, which is in the affected range; this was not verified "
             f"on the target.{needs}{doubt}{known}"
         ),
-        impact=cve.impact,
+        impact=f"Where the flaw applies: {cve.impact}",
         remediation=cve.fix,
         references=cve.references,
         cve_id=cve.id,
