@@ -105,14 +105,16 @@ async def test_a_stopped_worker_leaves_its_scan_to_the_next(
 async def test_a_running_scan_can_be_cancelled(ctx: Context, queue: ScanQueue, engine: LittleEngine) -> None:
     ada = await make_user(ctx)
     engine.gate = asyncio.Event()
-    running, waiting = [await submit_scan(ctx, ada, WISH) for _ in range(2)]
+    accepted = [await submit_scan(ctx, ada, WISH) for _ in range(2)]
     worker = Worker(ctx, queue, CONFIG)
     await worker.start()
     try:
         async with asyncio.timeout(PATIENCE):
             while not any(step == "exposures" for _, step, _ in engine.ran):
                 await asyncio.sleep(0.05)
-        assert (await cancel_scan(ctx, ada, waiting.scan_id)).cancelled  # one scan per account at a time: it waits
+        # One scan per account at a time, so the other one waits; accepted in one millisecond, either may be first.
+        running, waiting = sorted(accepted, key=lambda scan: scan.scan_id != engine.ran[0][0])
+        assert (await cancel_scan(ctx, ada, waiting.scan_id)).cancelled
         assert (await cancel_scan(ctx, ada, running.scan_id)).stopping
         engine.gate.set()
         assert await ended(ctx, running) is ScanStatus.COMPLETE
