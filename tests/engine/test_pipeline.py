@@ -248,3 +248,16 @@ async def test_an_address_outside_the_allow_list_is_blocked(site: Site) -> None:
     assert attempt.outcome is Outcome.BLOCKED
     assert "loopback" in attempt.reason
     assert site.requests == []
+
+
+async def test_a_later_round_that_time_forbids_takes_back_what_was_called_done(site: Site) -> None:
+    watched = Watched()
+    engine, spec = make_engine([Toy(rounds=3)]), make_spec(site.url, budget=Budget(seconds=50))
+    assert (await engine.run_chunk(spec, "toy", 0, watched.log)).more
+    assert watched.log.attempts["toy.check", site.url].outcome is Outcome.DONE
+    watched.log.started -= 100
+    assert not (await engine.run_chunk(spec, "toy", 1, watched.log)).more
+    await engine.close(spec.scan_id)
+    attempt = watched.log.attempts["toy.check", site.url]
+    assert attempt.outcome is Outcome.SKIPPED
+    assert attempt.reason.startswith("not finished: the scan's time budget")

@@ -10,6 +10,7 @@ from tests.engine.phases.web_views import answered, failed, view_of
 from secrecon.engine.phases.hygiene import HygienePhase
 from secrecon.engine.view import ScanView
 from secrecon.model.finding import Finding, Severity
+from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.probe import HttpProbe, Reply
 from secrecon.model.scan import Attempt, Outcome
 from secrecon.model.target import Origin
@@ -71,3 +72,35 @@ def test_silence_is_not_clean() -> None:
     assert {attempts[check].outcome for check in attempts if check.startswith("hygiene.")} == {Outcome.TIMED_OUT}
     assert {attempts[check].outcome for check in attempts if check.startswith("tls.")} == {Outcome.FAILED}
     assert {(check, str(SECURE)) for check in attempts} == set(HygienePhase().checks(view))
+
+
+def test_the_page_behind_a_redirect_is_what_is_judged() -> None:
+    view = view_of(str(PLAIN), PLAIN)
+    probe = probe_of(view)
+    assert probe.follow > 0
+    first = answered(probe, b"", status=302, more=(("Location", "/login"), ("Set-Cookie", "session=abcdef123456")))
+    last = answered(replace(probe, request=replace(probe.request, target="/login")), b"<html><p>sign in")
+    assert first.http is not None
+    assert last.http is not None
+    whole = HttpExchange(last.http.request, last.http.reply, ((first.http.request, first.http.reply),))
+    findings, attempts = run(view, Reply(probe, Outcome.DONE, http=whole))
+    assert {"hygiene.csp-missing", "hygiene.cookie-flags", "hygiene.plain-http"} <= findings.keys()
+    assert attempts["hygiene.csp-missing"].outcome is Outcome.DONE
+    away = HttpExchange(HttpRequest(SECURE), last.http.reply, ((first.http.request, first.http.reply),))
+    findings, attempts = run(view, Reply(probe, Outcome.DONE, http=away))
+    assert findings.keys() == {"hygiene.cookie-flags"}
+    assert attempts["hygiene.csp-missing"].reason == f"not applicable: the start page leads to {SECURE}"
+
+
+def test_a_refusal_says_nothing_of_cookies_and_encryption() -> None:
+    view = view_of(str(PLAIN), PLAIN)
+    _, attempts = run(view, answered(probe_of(view), b"<html>busy", status=503))
+    assert {attempt.outcome for attempt in attempts.values()} == {Outcome.BLOCKED}
+    assert {(check, str(PLAIN)) for check in attempts} == set(HygienePhase().checks(view))
+
+
+def test_protocol_versions_that_were_not_tried_are_not_clean() -> None:
+    view = view_of(str(SECURE), SECURE, tls=replace(GOOD, protocols=()))
+    _, attempts = run(view, answered(probe_of(view), b"<html><p>hello"))
+    assert attempts["tls.old-protocol"].outcome is Outcome.FAILED
+    assert attempts["tls.expired"].outcome is Outcome.DONE
