@@ -20,6 +20,7 @@ COMMANDS = {
     "scan": "scan",
     "serve": "serve",
     "targets": "accounts",
+    "templates": "templates",
     "users": "accounts",
     "worker": "serve",
 }

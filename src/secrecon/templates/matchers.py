@@ -52,10 +52,13 @@ class Matcher:
 
 
 def _combine(hits: Iterable[bool], *, every: bool, collect: bool) -> bool:
-    """`every`: all must hit. `collect` (match-all): look at all of them, and any is enough."""
-    if collect:
-        return any([*hits])
-    return all(hits) if every else any(hits)
+    """`every`: all must hit, and one at least is there. `collect` (match-all): look at all, and any is enough."""
+    found = False
+    for hit in hits:
+        found = found or hit
+        if not collect and hit is not every:
+            return hit
+    return found
 
 
 @dataclass(frozen=True, slots=True)
