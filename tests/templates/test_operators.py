@@ -165,7 +165,10 @@ def test_a_jq_program_that_could_run_on_or_look_around_is_refused(program: str) 
 def test_hostile_documents_are_bounded() -> None:
     started = time.monotonic()
     path, question = take(PathTake((compile_path("//a//b"),))), take(JsonTake((compile_json_question("..|.a?"),)))
-    for body in (b"<a>" * 200_000, b"[" * 1_000_000, b"\x00" * 100, b"<?xml ", b'{"a":' * 50_000):
+    deep = b'{"a":' * 5000 + b"1" + b"}" * 5000
+    wide = b'{"a":' * 500 + b'"' + b"x" * 100_000 + b'"' + b"}" * 500
+    assert sum(map(len, question.extract({"body": wide}))) < 10_000_000
+    for body in (deep, b"<a>" * 200_000, b"[" * 1_000_000, b"\x00" * 100, b"<?xml ", b'{"a":' * 50_000):
         path.extract({"body": body})
         question.extract({"body": body})
     assert time.monotonic() - started < 10

@@ -19,8 +19,9 @@ from secrecon.templates.errors import DslError
 from secrecon.templates.patterns import compile_pattern
 
 MAX_DOCUMENT = 2 * 1024 * 1024
-MAX_JSON = 10 * 1024 * 1024
+MAX_JSON = 2 * 1024 * 1024
 MAX_ANSWERS = 1000
+MAX_ANSWERED = 4 * 1024 * 1024
 MAX_QUESTION = 1000
 _KEPT = 4096
 _JQ_WORDS = frozenset({
@@ -44,12 +45,14 @@ class JsonQuestion:
         if len(text) > MAX_JSON:
             return ()
         answers: list[bytes] = []
+        size = 0
         try:
             for value in self._program.input_text(text.decode("utf-8")):  # type: ignore[attr-defined]
                 answers.append(_shown(value))
-                if len(answers) >= MAX_ANSWERS:
+                size += len(answers[-1])
+                if len(answers) >= MAX_ANSWERS or size > MAX_ANSWERED:
                     break
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, a question that does not fit, or one too deep to show
             return tuple(answers)
         return tuple(answers)
 

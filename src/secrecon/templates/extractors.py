@@ -15,6 +15,7 @@ from secrecon.templates.matchers import Data, part_of
 from secrecon.templates.patterns import Pattern
 
 MAX_VALUES = 10_000
+MAX_EXTRACTED = 4 * 1024 * 1024
 
 
 class Take(Protocol):
@@ -32,9 +33,11 @@ class Extractor:
 
     def extract(self, data: Data, ambient: Ambient = SYSTEM) -> tuple[bytes, ...]:
         found: dict[bytes, None] = {}
+        size = 0
         for value in self.take.values(data, self.part, ambient):
             found[value] = None
-            if len(found) >= MAX_VALUES:
+            size += len(value)
+            if len(found) >= MAX_VALUES or size > MAX_EXTRACTED:
                 break
         return tuple(found)
 

@@ -17,7 +17,7 @@ from secrecon.templates.yamltree import Node, Scalar, Sequence, Table
 
 Helper = Callable[[str], bytes]
 MAX_REQUESTS = 1000
-_NOT_BUILT = (
+UNBUILT_FIELDS = (
     "fuzzing",
     "pre-condition",
     "analyzer",
@@ -57,7 +57,7 @@ def texts_in(node: Node) -> Iterator[str]:
 
 
 def _refuse_unbuilt(block: Fields) -> None:
-    for name in _NOT_BUILT:
+    for name in UNBUILT_FIELDS:
         node = block.node(name)
         if node is not None and not (isinstance(node, Scalar) and node.text.lower() in ("false", "0", "")):
             raise TemplateRefused(f"{name} is not built", node.line, policy=False)

@@ -177,6 +177,7 @@ VARIABLES: dict[str, object] = {
     "text": " \tHello\n",
     "lines": "Hi\nHello\nworld",
     "when": "2022-01-13T17:30:10+01:00",
+    "hidden": '{"' + "]" * 3000 + '":' + "[" * 2000 + "]" * 2000 + "}",
 }
 
 
@@ -244,7 +245,7 @@ def test_names_without_underscores_work_too() -> None:
         "date_time('%Y', 99999999999999999)", "to_unix_time('x')", "to_unix_time('13-01', '02-01-2006')", "wait_for(1000)",
         "wait_for('1')", "ip_format('x', 1)", "ip_format('127.0.0.1', 12)", "ip_format('127.0.0.1', 11)",
         "ip_format('::1', 3)", "compare_versions('abc', '<1')", "compare_versions('1', 'x')", "compare_versions('1', '')",
-        "json_minify(repeat('[', 5000))", "regex('a{2000}', 'a')",
+        "json_minify(repeat('[', 5000))", "json_minify(hidden)", "json_minify('[NaN]')", "regex('a{2000}', 'a')",
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_errors(expression: str) -> None:

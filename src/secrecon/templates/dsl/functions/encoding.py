@@ -13,6 +13,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
+import re2
+
 from secrecon.templates.dsl.functions.declare import Function, fixed, ranged
 from secrecon.templates.dsl.run import MAX_OUTPUT, Run
 from secrecon.templates.dsl.values import Value, clip, text_of, text_only
@@ -30,7 +32,10 @@ _ENTITIES = {
     "`": "grave", "{": "lcub", "|": "verbar", "}": "rcub", "\t": "Tab", "\n": "NewLine",
 }  # fmt: skip
 _ESCAPES = {ord(char): f"&{name};" for char, name in _ENTITIES.items()}
+MAX_JSON = 1024 * 1024
 MAX_JSON_DEPTH = 100
+_JSON_TEXT = re2.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re2.compile(r"[\[\]{}]")
 
 
 def _base64_py(_: Run, value: Value) -> Value:
@@ -152,25 +157,29 @@ def _unpack(_: Run, layout: Value, data: Value) -> Value:
 
 
 def read_json(text: bytes, what: str) -> object:
-    """JSON of bounded depth. Raises DslError."""
-    if _depth(text) > MAX_JSON_DEPTH:
-        raise DslError(f"{what}: JSON nested deeper than {MAX_JSON_DEPTH}")
+    """JSON of bounded size and depth. Raises DslError."""
+    if len(text) > MAX_JSON:
+        raise DslError(f"{what}: JSON of more than {MAX_JSON} bytes")
     try:
-        value: object = json.loads(text)
+        chars = text.decode("utf-8")
+        if _depth(chars) > MAX_JSON_DEPTH:
+            raise DslError(f"{what}: JSON nested deeper than {MAX_JSON_DEPTH}")
+        value: object = json.loads(chars, parse_constant=_no_constant)
     except ValueError as error:
         raise DslError(f"{what}: not JSON") from error
     return value
 
 
-def _depth(text: bytes) -> int:
-    """An upper bound of the nesting, without reading strings apart."""
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets outside of strings are nested."""
     deepest = depth = 0
-    for byte in text:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
+    for found in _BRACKETS.finditer(_JSON_TEXT.sub("", text)):
+        depth += 1 if found.group() in "[{" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 
