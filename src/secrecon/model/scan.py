@@ -86,7 +86,7 @@ class Attempt:
 class Budget:
     """Hard limits of one scan. `rate` is requests per second and host, `in_flight` concurrent per host."""
 
-    requests: int = 20_000
+    requests: int = 60_000
     bytes: int = 1_000_000_000
     seconds: float = 3600.0
     rate: float = 50.0

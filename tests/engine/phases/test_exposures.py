@@ -7,11 +7,11 @@ from collections.abc import Callable
 from tests.detect.exposure_samples import REAL
 from tests.engine.phases.web_views import answered, failed, view_of
 
-from secrecon.engine.phases.exposures import SAMPLES, ExposuresPhase
+from secrecon.engine.phases.exposures import BUDGET_SHARE, REST, SAMPLES, ExposuresPhase
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Asset, AssetType, Link
 from secrecon.model.finding import Finding
-from secrecon.model.probe import HttpProbe, Reply
+from secrecon.model.probe import HttpProbe, Reply, Skip
 from secrecon.model.scan import Attempt, Outcome, ScanMode
 from secrecon.model.target import Origin
 
@@ -82,3 +82,18 @@ def test_the_crawl_adds_folders_and_source_maps() -> None:
     assert asked["/a/"] == "exposure.directory-listing"
     assert asked["/static/app.js.map"] == "exposure.source-map"
     assert ("exposure.source-map", str(DEV)) in set(ExposuresPhase().checks(view))
+
+
+def test_many_services_share_the_budget_and_what_was_left_out_is_told() -> None:
+    origins = [Origin("http", f"h{number}.acme.test", 8080) for number in range(300)]
+    view = view_of("acme.test", *origins)
+    probes = list(ExposuresPhase().plan(view, 0))
+    sent = [probe for probe in probes if isinstance(probe, HttpProbe) and probe.check != SAMPLES]
+    assert len(sent) <= BUDGET_SHARE * view.spec.budget.requests
+    skips = [probe for probe in probes if isinstance(probe, Skip) and probe.check == REST]
+    assert len(skips) == 300
+    assert "paths were left out: 300 services share" in skips[0].reason
+    first = [probe.request.target for probe in sent if probe.asset == str(origins[0])]
+    alone = list(ExposuresPhase().plan(view_of("acme.test", origins[0]), 0))
+    ordered = [p.request.target for p in alone if isinstance(p, HttpProbe) and p.check != SAMPLES]
+    assert first == ordered[: len(first)], "the likeliest paths stay"

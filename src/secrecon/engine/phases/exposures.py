@@ -23,6 +23,8 @@ from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin
 
 SAMPLES, REST = "recon.missing-pages", "exposure.full-list"
+BUDGET_SHARE = 0.4
+"""How much of a scan's requests the listed paths may take, so that what comes after them is tested too."""
 AGAIN = "again"
 """The tag of the missing pages that are asked for at the end."""
 SAMPLE_CAP = 65_536
@@ -61,9 +63,12 @@ class ExposuresPhase:
                 yield HttpProbe(rule.proof.check, asset, request, tag=rule.proof.name, body_cap=rule.proof.cap)
             for target in sample_targets(f"{view.spec.scan_id} again", origin)[::3]:
                 yield HttpProbe(SAMPLES, asset, HttpRequest(origin, target=target), tag=AGAIN, body_cap=SAMPLE_CAP)
+            every, kept = len(rules_for(self._rules.rules, origin)), len(self._listed(view, origin))
             if view.spec.mode is not ScanMode.FULL:
-                rest = len(rules_for(self._rules.rules, origin)) - len(rules_for(self._rules.quick, origin))
-                yield Skip(REST, asset, f"a quick scan leaves {rest} more paths to a full scan")
+                yield Skip(REST, asset, f"a quick scan leaves {every - kept} more paths to a full scan")
+            elif kept < every:
+                many = f"{len(_origins(view))} services share the scan's {view.spec.budget.requests} requests"
+                yield Skip(REST, asset, f"{every - kept} of {every} paths were left out: {many}")
 
     def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
         groups: dict[str, list[Reply]] = {}
@@ -90,10 +95,17 @@ class ExposuresPhase:
         yield from _refused(self.name, str(origin), replies, missing, found_checks)
         yield from _turned(self.name, str(origin), replies, missing, later, found_checks)
 
+    def _listed(self, view: ScanView, origin: Origin) -> tuple[Rule, ...]:
+        """The listed rules of this scan for one origin: the likeliest, as many as its share of the budget allows."""
+        quick = rules_for(self._rules.quick, origin)
+        if view.spec.mode is not ScanMode.FULL:
+            return quick
+        share = int(BUDGET_SHARE * view.spec.budget.requests / max(1, len(_origins(view))))
+        return rules_for(self._rules.rules, origin)[: max(share, len(quick))]
+
     def _of(self, view: ScanView, origin: Origin) -> tuple[Rule, ...]:
         """The rules of this scan for one origin, in order; each path and proof once."""
-        full = view.spec.mode is ScanMode.FULL
-        rules = rules_for(self._rules.rules if full else self._rules.quick, origin)
+        rules = self._listed(view, origin)
         links = [link for link in view.links if link.origin == origin]
         maps = [link.target for link in links if link.source == "source-map"]
         rules += derived_rules(self._rules, [link.target for link in links], maps)
