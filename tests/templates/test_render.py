@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +79,11 @@ def test_bounds() -> None:
         compile_text("{{a}}" * 501)
     with pytest.raises(DslError, match="longer than"):
         compile_text("{{a}}{{a}}").render({"a": b"x" * 6_000_000})
+    started = time.monotonic()
+    for hostile in ("{{'x'+'" * 9000 + "}}" * 40, "{{" * 30_000 + "}}" * 40, "§a" * 60_000, "{{a" * 20_000 + "}}"):
+        with contextlib.suppress(DslError):
+            compile_text(hostile)
+    assert time.monotonic() - started < 10
     assert compile_text("{{" * 5000).render({}) == b"{{" * 5000
 
 

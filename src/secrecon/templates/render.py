@@ -19,7 +19,10 @@ from secrecon.templates.errors import DslError
 
 MAX_PLACES = 250
 MAX_TEXT = 4 * 1024 * 1024
+MAX_TRIED = 1024 * 1024
 _TRIES = 20
+_LONGEST = 64 * 1024
+_LONGEST_NAME = 200
 _NAME = frozenset(string.ascii_letters + string.digits + "_-.")
 _KEPT = 32_768
 
@@ -89,7 +92,8 @@ def compile_text(source: str) -> Text:
         raise DslError(f"a text of {len(source)} characters; at most {MAX_TEXT} are read")
     pieces: list[bytes | Place | Formula] = []
     start = at = 0
-    while (place := _next_place(source, at)) is not None:
+    scan = _Scan(source)
+    while (place := scan.next_place(at)) is not None:
         begin, end, piece = place
         if piece is not None:
             if begin > start:
@@ -112,36 +116,47 @@ def compile_text(source: str) -> Text:
     return Text(source, tuple(pieces), frozenset(names), frozenset(calls))
 
 
-def _next_place(source: str, at: int) -> tuple[int, int, Place | Formula | None] | None:
-    """Where the next `{{` or `§` is, where to go on, and what it is (None: plain text)."""
-    braces, mark = source.find("{{", at), source.find("§", at)
-    if mark >= 0 and (braces < 0 or mark < braces):
-        close = source.find("§", mark + 1)
-        name = source[mark + 1 : close] if close > 0 else ""
-        if name and _NAME.issuperset(name):
-            return mark, close + 1, Place(name, encoded(source[mark : close + 1]))
-        return mark, mark + 1, None
-    if braces < 0:
-        return None
-    close = braces
-    for _ in range(_TRIES):
-        close = source.find("}}", close + 2)
-        if close < 0:
-            break
-        piece = _read(source[braces + 2 : close], encoded(source[braces : close + 2]))
-        if piece is not None:
-            return braces, close + 2, piece
-    return braces, braces + 2, None
+class _Scan:
+    """Finds places in one text. What it tries to compile is bounded in all, as a hostile text could make it try forever."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._tried = 0
+
+    def next_place(self, at: int) -> tuple[int, int, Place | Formula | None] | None:
+        """Where the next `{{` or `§` is, where to go on, and what it is (None: plain text)."""
+        source = self._source
+        braces, mark = source.find("{{", at), source.find("§", at)
+        if mark >= 0 and (braces < 0 or mark < braces):
+            close = source.find("§", mark + 1)
+            name = source[mark + 1 : close] if 0 < close - mark <= _LONGEST_NAME else ""
+            if name and _NAME.issuperset(name):
+                return mark, close + 1, Place(name, encoded(source[mark : close + 1]))
+            return mark, mark + 1, None
+        if braces < 0:
+            return None
+        close = braces
+        for _ in range(_TRIES):
+            close = source.find("}}", close + 2)
+            if close < 0 or close - braces > _LONGEST:
+                break
+            self._tried += close - braces
+            if self._tried > MAX_TRIED:
+                raise DslError("a text with too many braces that are no expression")
+            piece = _read(source[braces + 2 : close], source[braces : close + 2])
+            if piece is not None:
+                return braces, close + 2, piece
+        return braces, braces + 2, None
 
 
-def _read(inside: str, written: bytes) -> Place | Formula | None:
+def _read(inside: str, written: str) -> Place | Formula | None:
     if inside and _NAME.issuperset(inside):
-        return Place(inside, written)
+        return Place(inside, encoded(written))
     try:
         program = build(inside, literal_places)
     except DslError:
         return None
-    return Formula(program, written) if program.calls or program.names else None
+    return Formula(program, encoded(written)) if program.calls or program.names else None
 
 
 def literal_places(literal: bytes) -> Text | None:

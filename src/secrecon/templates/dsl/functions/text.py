@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from secrecon.templates.dsl.functions.declare import Function, fixed, ranged
-from secrecon.templates.dsl.run import Run
+from secrecon.templates.dsl.run import MAX_OUTPUT, Run
 from secrecon.templates.dsl.values import Value, number_of, same, text_of, text_only, whole
 from secrecon.templates.errors import DslError
 from secrecon.templates.patterns import compile_pattern
@@ -213,10 +213,8 @@ def _regex_any(_: Run, pattern: Value, *texts: Value) -> Value:
     return any(compiled.found_in(text_of(text)) for text in texts)
 
 
-def _replace_regex(run: Run, value: Value, pattern: Value, new: Value) -> Value:
-    limit = 10 * 1024 * 1024
-    run.allow(0)
-    return compile_pattern(text_of(pattern)).replace(text_of(value), text_of(new), limit)
+def _replace_regex(_: Run, value: Value, pattern: Value, new: Value) -> Value:
+    return compile_pattern(text_of(pattern)).replace(text_of(value), text_of(new), MAX_OUTPUT)
 
 
 def _to_number(_: Run, value: Value) -> Value:
