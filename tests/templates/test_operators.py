@@ -174,7 +174,7 @@ def test_hostile_documents_are_bounded() -> None:
     assert time.monotonic() - started < 10
 
 
-def test_under_or_every_named_matcher_that_hits_is_a_result() -> None:
+def test_pitfall_8_under_or_every_named_matcher_that_hits_is_a_result() -> None:
     block = Operators(
         (
             Matcher(words("Version"), name="version"),

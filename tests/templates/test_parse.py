@@ -180,6 +180,21 @@ def test_what_is_wrong_is_told_with_its_line(text: str, reason: str | None, line
     assert str(caught.value) == f"line {line}: {caught.value.reason}"
 
 
+@pytest.mark.parametrize(
+    ("operator", "indexed"),
+    [
+        ("matchers:\n      - type: dsl\n        dsl: ['status_code_2 == 200']", True),
+        ("matchers:\n      - type: word\n        part: body_1\n        words: [a]", True),
+        ("extractors:\n      - type: dsl\n        dsl: [num_1]", True),
+        ("matchers:\n      - type: word\n        part: set_cookie\n        words: [a_1]", False),
+    ],
+)
+def test_pitfall_14_history_is_kept_where_a_part_or_expression_has_an_index_even_by_chance(
+    operator: str, indexed: bool
+) -> None:
+    assert parsed(HEAD + GET + f"    {operator}\n").http[0].indexed is indexed
+
+
 @pytest.mark.parametrize("section", ["code", "javascript", "headless", "file"])
 def test_what_runs_code_is_refused_by_policy(section: str) -> None:
     with pytest.raises(TemplateRefused, match="by policy") as caught:

@@ -60,7 +60,7 @@ def test_an_expression_that_fails_is_an_error() -> None:
         compile_text("{{md5(missing)}}").render({})
 
 
-def test_unresolved_names_are_told_and_braces_without_letters_do_not_count() -> None:
+def test_pitfall_9_unresolved_names_are_told_and_braces_without_letters_do_not_count() -> None:
     text = compile_text("{{token}} {{md5(token)}} {{other}} {{123}} {{1+1}} {{n + 1}} %7B%7B")
     assert text.unresolved({"token": 1}) == ("other", "n")
     assert text.unresolved({"token": 1, "other": 1, "n": 1}) == ()
@@ -79,6 +79,12 @@ def test_bounds() -> None:
         compile_text("{{a}}" * 501)
     with pytest.raises(DslError, match="longer than"):
         compile_text("{{a}}{{a}}").render({"a": b"x" * 6_000_000})
+    inner = "(" * 48 + "md5(x)" + ")" * 48
+    nested = "{{" + "(" * 48 + "md5('{{" + inner + "}}')" + ")" * 48 + "}}"
+    assert compile_text(nested).render({"x": 1}) in (
+        nested.encode(),
+        compile_text("{{md5(md5(x))}}").render({"x": 1}),
+    )
     started = time.monotonic()
     for hostile in ("{{'x'+'" * 9000 + "}}" * 40, "{{" * 30_000 + "}}" * 40, "§a" * 60_000, "{{a" * 20_000 + "}}"):
         with contextlib.suppress(DslError):

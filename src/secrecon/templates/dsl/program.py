@@ -57,7 +57,10 @@ def compile_expression(expression: str) -> Program:
 def build(expression: str, filled: Callable[[bytes], Filled | None]) -> Program:
     """As `compile_expression`, not kept; a literal for which `filled` gives something is filled in at each run."""
     making = _Making(set(), set(), filled)
-    step = _compile(parse(expression, _NAMES), making)
+    try:
+        step = _compile(parse(expression, _NAMES), making)
+    except RecursionError as error:  # expressions in literals of expressions add up
+        raise DslError("an expression nested too deep") from error
     return Program(expression, frozenset(making.names), frozenset(making.calls), step)
 
 
