@@ -127,7 +127,7 @@ async def test_a_tarpit_costs_the_budget_and_no_more() -> None:
 
 async def test_a_spent_budget_of_requests_is_told() -> None:
     async with serving(healthy) as server:
-        report = await Scan(budget=Budget(requests=60)).run(server.url)
+        report = await Scan(budget=Budget(requests=40)).run(server.url)
     exposures = lines(report, (PhaseName.VERIFY,), "exposure.")
     assert sum(line.outcome is Outcome.SKIPPED for line in exposures) > len(exposures) / 2
     late = lines(report, HANDS_ON, "ssrf.", "behaviour.")
