@@ -9,6 +9,7 @@ import pytest
 
 from secrecon.app.parts import build_phases
 from secrecon.app.settings import Settings
+from secrecon.intel.core import load_core
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_tour_lists_every_step_in_order() -> None:
     text = (ROOT / "docs" / "tour.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| \S", text, re.MULTILINE)
-    assert rows == [(p.step, str(p.name), str(p.touch)) for p in build_phases(Settings())]
+    assert rows == [(p.step, str(p.name), str(p.touch)) for p in build_phases(Settings(), load_core())]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from secrecon.app.parts import build_callbacks, build_info, build_listener, buil
 from secrecon.app.settings import Settings
 from secrecon.engine.memory import MemoryLog
 from secrecon.engine.pipeline import Engine
+from secrecon.intel.core import load_core
 from secrecon.model.finding import FindingStatus
 from secrecon.model.interaction import Interaction
 from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
@@ -145,10 +146,10 @@ class Scan:
         self.listener = build_listener(settings, self._hit, clock)
         await self.listener.start()
         callbacks = build_callbacks(settings, self.listener.http_port, clock)
-        phases = [phase for phase in build_phases(settings) if not steps or phase.step in steps]
+        phases = [phase for phase in build_phases(settings, load_core()) if not steps or phase.step in steps]
         engine = Engine(
             phases=phases,
-            info=build_info(),
+            info=build_info(load_core()),
             clock=clock,
             resolver=Resolver((("127.0.0.1", 9),), timeout=0.5),
             callbacks=callbacks,
@@ -191,7 +192,7 @@ class Scan:
             payloads=tuple(log.payloads.values()),
             interactions=tuple(log.hits.values()),
             self_test=log.self_test,
-            engine=build_info(),
+            engine=build_info(load_core()),
             not_run=log.not_run(engine.steps(spec)),
             requests=log.requests,
             received=log.received,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from secrecon.app.parts import (
     build_callbacks,
     build_engine,
-    build_info,
     build_listener,
     build_resolver,
     trust_operator_ca,
@@ -20,7 +19,16 @@ from secrecon.model.errors import OperatorError, TargetError
 from secrecon.model.finding import FindingStatus
 from secrecon.model.interaction import Interaction
 from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
-from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, PhaseName, ScanMode, ScanSpec, ScanStatus, Touch
+from secrecon.model.scan import (
+    FULL_BUDGET,
+    QUICK_BUDGET,
+    EngineInfo,
+    PhaseName,
+    ScanMode,
+    ScanSpec,
+    ScanStatus,
+    Touch,
+)
 from secrecon.model.target import Target, parse_target
 from secrecon.net.clock import SystemClock
 from secrecon.net.gate import AllowList, screen
@@ -81,7 +89,7 @@ class OneShot:
             await engine.run(spec, self._log)
         finally:
             await listener.stop()
-        return self._record(spec)
+        return self._record(spec, engine.info)
 
     async def _hit(self, interaction: Interaction) -> None:
         await self._log.hit(interaction)
@@ -121,7 +129,7 @@ class OneShot:
             raise OperatorError(f"this machine has no route to {addresses[0]}: check the network")
         return self._settings.model_copy(update={"oast_host": facing, "oast_http_port": 0, "oast_dns_port": 0})
 
-    def _record(self, spec: ScanSpec) -> ScanRecord:
+    def _record(self, spec: ScanSpec, info: EngineInfo) -> ScanRecord:
         log, now = self._log, self._clock.now()
         findings = tuple(
             FindingRecord(number, finding, now, now, FindingStatus.NEW)
@@ -143,7 +151,7 @@ class OneShot:
             payloads=tuple(log.payloads.values()),
             interactions=tuple(log.hits.values()),
             self_test=log.self_test,
-            engine=build_info(),
+            engine=info,
             not_run=log.not_run(self._steps),
             requests=log.requests,
             received=log.received,

@@ -22,7 +22,7 @@ from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.phases.ssrf import SsrfPhase
 from secrecon.engine.phases.synthesis import SynthesisPhase
 from secrecon.engine.pipeline import Engine
-from secrecon.intel.core import load_core
+from secrecon.intel.core import Core, load_core
 from secrecon.model.errors import OperatorError
 from secrecon.model.scan import EngineInfo
 from secrecon.net.clock import Clock
@@ -50,9 +50,8 @@ def build_resolver(settings: Settings) -> Resolver:
     return Resolver(tuple(server_address(text) for text in settings.dns_servers))
 
 
-def build_phases(settings: Settings) -> Sequence[Phase]:
+def build_phases(settings: Settings, core: Core) -> Sequence[Phase]:
     """The pipeline in order."""
-    core = load_core()
     return (
         ResolvePhase(),
         DiscoverPhase(),
@@ -92,18 +91,19 @@ def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> Embedde
     )
 
 
-def build_info() -> EngineInfo:
+def build_info(core: Core) -> EngineInfo:
     """What every report says of the engine: version, rules and data."""
-    return EngineInfo(__version__, rules_digest(), (load_core().feed,))
+    return EngineInfo(__version__, rules_digest(), (core.feed,))
 
 
 def build_engine(
     settings: Settings, clock: Clock, resolver: Resolver, callbacks: EmbeddedCallbacks | None
 ) -> Engine:
     """The engine with every phase."""
+    core = load_core()
     return Engine(
-        phases=build_phases(settings),
-        info=build_info(),
+        phases=build_phases(settings, core),
+        info=build_info(core),
         clock=clock,
         resolver=resolver,
         callbacks=callbacks,
