@@ -1,18 +1,24 @@
 """The shape of a phase: plan what to ask, judge what came back. Both are pure; the engine does the asking.
 
 Both run in a worker thread, rounds of several scans side by side, on one phase object: it must not change itself.
+A dialogue is the other shape: what it asks next depends on the answer before, so it asks by itself, through the same
+network, and says what it learned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
 
+from secrecon.engine.ports import Callbacks, ScanLog
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Fact
 from secrecon.model.finding import Finding
 from secrecon.model.probe import Probe, Reply
 from secrecon.model.scan import Attempt, PhaseName, ScanMode, Touch
+from secrecon.net.network import Network
 
 Judgement = Fact | Finding | Attempt
 
@@ -46,4 +52,37 @@ class Phase(Protocol):
         `replies` are in the order planned and hold one entry per asked probe, failures included. When callbacks
         were waited for, `view.interactions` holds them.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a dialogue works with for one round. `callbacks`: the listener, None where there is none or where the
+    self-test did not get through; `network` is the scan's only door out; `stop` is set soon after a stop was asked for.
+    `told` is awaited with (done, of how many) for the progress shown to people."""
+
+    network: Network
+    log: ScanLog
+    callbacks: Callbacks | None
+    stop: asyncio.Event
+    told: Callable[[int, int], Awaitable[None]]
+
+
+@runtime_checkable
+class Dialogue(Protocol):
+    """A step that talks by itself, round by round; class variables as in `Phase`. It keeps no state between rounds."""
+
+    step: ClassVar[str]
+    name: ClassVar[PhaseName]
+    title: ClassVar[str]
+    touch: ClassVar[Touch]
+    modes: ClassVar[frozenset[ScanMode]]
+
+    def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
+        """As in `Phase`."""
+        ...
+
+    async def hold(self, view: ScanView, round_: int, ground: Ground) -> tuple[Sequence[Judgement], bool]:
+        """Talk for one round: what was learned, an Attempt for each check included, and whether another round
+        follows. Never raises for what the target did."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
@@ -18,7 +18,7 @@ import structlog
 
 from secrecon.engine.asking import Memo, ask_all
 from secrecon.engine.ledger import attempts_from, merge, not_done, pushed_back
-from secrecon.engine.phase import Judgement, Phase
+from secrecon.engine.phase import Dialogue, Ground, Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
 from secrecon.engine.walls import told_apart
@@ -55,7 +55,7 @@ class _Round:
     """One round while it is under way."""
 
     spec: ScanSpec
-    phase: Phase
+    phase: Phase | Dialogue
     number: int
     log: ScanLog
     view: ScanView
@@ -74,7 +74,7 @@ class Engine:
     def __init__(
         self,
         *,
-        phases: Sequence[Phase],
+        phases: Sequence[Phase | Dialogue],
         info: EngineInfo,
         clock: Clock,
         resolver: Resolver,
@@ -134,7 +134,7 @@ class Engine:
         if session is not None:
             await session.network.close()
 
-    def _of(self, spec: ScanSpec) -> tuple[Phase, ...]:
+    def _of(self, spec: ScanSpec) -> tuple[Phase | Dialogue, ...]:
         return tuple(phase for phase in self._phases if spec.mode in phase.modes)
 
     def _session(self, spec: ScanSpec, so_far: ScanSoFar) -> _Session:
@@ -179,11 +179,14 @@ class Engine:
         if refusal:
             return self._not_run(current, refusal)
         self_test = None
-        if phase.name is PhaseName.OAST and view.self_test is None and self._callbacks is not None:
+        listens = phase.name is PhaseName.OAST or isinstance(phase, Dialogue)
+        if listens and view.self_test is None and self._callbacks is not None:
             addresses = [address for fact in view.resolutions for address in fact.addresses]
             self_test = await self._callbacks.self_test(current.session.network, current.log, addresses)
             view.self_test = self_test
         try:
+            if isinstance(phase, Dialogue):
+                return replace(await self._hold(current, phase), self_test=self_test)
             probes = await asyncio.to_thread(_listed, phase.plan, view, current.number)
             replies, skips = await self._ask(current, probes)
             deaf = await self._deaf(current, replies)
@@ -193,13 +196,41 @@ class Engine:
         except Exception as error:
             log_.exception("phase failed", scan_id=spec.scan_id, step=phase.step, round=current.number)
             return self._not_run(current, f"internal error in {phase.step}: {type(error).__name__}", Outcome.FAILED)
-        chunk = self._chunk(current, probes, replies, skips, judged)
+        chunk = self._chunk(current, phase, probes, replies, skips, judged)
         if deaf is not None:
             lost = not_done(
                 chunk.attempts, Outcome.BLOCKED, f"the callback listener failed meanwhile: {deaf.detail}"
             )
             chunk, self_test = replace(chunk, attempts=lost), deaf
         return replace(chunk, self_test=self_test)
+
+    async def _hold(self, current: _Round, phase: Dialogue) -> Chunk:
+        """One round of a step that talks by itself."""
+        reached = current.view.self_test
+        heard = reached is not None and OastReach.REACHABLE in (reached.http, reached.dns)
+        last = self._clock.monotonic()
+
+        async def told(done: int, total: int) -> None:
+            nonlocal last
+            if self._clock.monotonic() - last < PROGRESS_EVERY:
+                return
+            last = self._clock.monotonic()
+            title = f"{phase.title} ({done} of {total})"
+            percent = self._percent(current.spec, phase.step, current.number, done / max(total, 1))
+            await current.log.progress(Progress(phase.name, percent, title))
+
+        ground = Ground(
+            network=current.session.network,
+            log=current.log,
+            callbacks=self._callbacks if heard else None,
+            stop=current.stop,
+            told=told,
+        )
+        judged, more = await phase.hold(current.view, current.number, ground)
+        if current.stop.is_set() and more:
+            cancelled = self._not_run(current, "the scan was cancelled")
+            judged = [*judged, *cancelled.attempts]
+        return self._kept(current, judged, {}, more and not current.stop.is_set())
 
     async def _deaf(self, current: _Round, replies: Sequence[Reply]) -> OastSelfTest | None:
         """The self-test once more after payloads were sent; the result where it has become worse, since silence then
@@ -214,7 +245,7 @@ class Engine:
         lost = [a for a, b in ((after.http, before.http), (after.dns, before.dns)) if b is OastReach.REACHABLE != a]
         return after if lost else None
 
-    def _refusal(self, spec: ScanSpec, phase: Phase, so_far: ScanSoFar) -> str:
+    def _refusal(self, spec: ScanSpec, phase: Phase | Dialogue, so_far: ScanSoFar) -> str:
         if phase.touch.rank > spec.touch.rank:
             return NOT_AUTHORIZED
         spent = self._clock.now() - so_far.started
@@ -223,7 +254,8 @@ class Engine:
         return ""
 
     def _not_run(self, current: _Round, reason: str, outcome: Outcome = Outcome.SKIPPED) -> Chunk:
-        """Every check of the step that has no line yet gets one; lines of its earlier rounds are not done after all."""
+        """Every check of the step that has no line yet gets one; lines of its earlier rounds are not done after all,
+        but for a dialogue, whose lines each stand for themselves."""
         phase, known = current.phase, current.view.attempts
         mine = [(check, asset) for check, asset in phase.checks(current.view)]
         attempts = {
@@ -231,7 +263,7 @@ class Engine:
             for check, asset in mine
             if (check, asset) not in known
         }
-        if current.number:
+        if current.number and not isinstance(phase, Dialogue):
             begun = [known[key] for key in mine if key in known and known[key].phase is phase.name]
             attempts |= {(a.check, a.asset): a for a in not_done(begun, outcome, f"not finished: {reason}")}
         if not attempts and outcome is Outcome.FAILED:
@@ -283,32 +315,43 @@ class Engine:
     def _chunk(
         self,
         current: _Round,
+        phase: Phase,
         probes: Sequence[Probe],
         replies: Sequence[Reply],
         skips: Sequence[Skip],
         judged: Sequence[Judgement],
     ) -> Chunk:
-        phase, view, number = current.phase, current.view, current.number
+        attempts = attempts_from(current.phase.name, replies, skips) | pushed_back(
+            current.phase.name, replies, current.session.network.slowed
+        )
+        more = bool(probes) and current.number + 1 < phase.max_rounds
+        stopped = current.stop.is_set()
+        chunk = self._kept(current, judged, attempts, more and not stopped)
+        if stopped and (more or any(isinstance(probe, Wait) for probe in probes)):
+            lost = not_done(chunk.attempts, Outcome.SKIPPED, "cancelled before it was finished")
+            return replace(chunk, attempts=lost)
+        return chunk
+
+    def _kept(
+        self,
+        current: _Round,
+        judged: Sequence[Judgement],
+        attempts: Mapping[tuple[str, str], Attempt],
+        more: bool,
+    ) -> Chunk:
+        """What a round learned, as it is committed: facts not known yet, findings, attempts added to earlier ones."""
+        phase, view = current.phase, current.view
         facts = {
             item.key: item
             for item in reversed(judged)
             if not isinstance(item, Finding | Attempt) and item.key not in view.facts
         }
         findings = {item.fingerprint: item for item in judged if isinstance(item, Finding)}
-        attempts = merge(
-            view.attempts,
-            attempts_from(phase.name, replies, skips)
-            | pushed_back(phase.name, replies, current.session.network.slowed),
-            [item for item in judged if isinstance(item, Attempt)],
-        )
-        more = bool(probes) and number + 1 < phase.max_rounds
-        waited = any(isinstance(probe, Wait) for probe in probes)
-        if current.stop.is_set():
-            if more or waited:
-                attempts = not_done(attempts, Outcome.SKIPPED, "cancelled before it was finished")
-            more = False
+        merged = merge(view.attempts, attempts, [item for item in judged if isinstance(item, Attempt)])
         kept_facts = tuple(reversed(facts.values()))
-        return Chunk(phase.name, phase.step, number, kept_facts, tuple(findings.values()), attempts, more, 0, 0)
+        return Chunk(
+            phase.name, phase.step, current.number, kept_facts, tuple(findings.values()), merged, more, 0, 0
+        )
 
     def _percent(self, spec: ScanSpec, step: str, round_: int, fraction: float) -> int:
         """0-99: each step has an equal share; within a step, rounds fill half of what is left."""
