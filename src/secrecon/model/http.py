@@ -43,7 +43,7 @@ class HttpReply:
     `body`: after transfer and content decoding, at most the cap (`truncated` tells). `raw_head`: status line and
     headers exactly as received. `raw_body`: the body's bytes as received, before any decoding, same cap.
     `problems`: what the tolerant parser forgave, as stable short names. `elapsed`: seconds from the first byte
-    sent to the last received. `address`: the pinned peer address.
+    sent to the last received; `waited`: to the end of the headers alone. `address`: the pinned peer address.
     """
 
     status: int
@@ -58,6 +58,7 @@ class HttpReply:
     elapsed: float
     address: str
     tls: TlsInfo | None = None
+    waited: float = 0.0
 
     def header(self, name: str) -> str | None:
         """The first value of `name` (any case), or None."""

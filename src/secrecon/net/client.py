@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
 
 from secrecon.model.errors import ConnectFailed, TargetError, TlsFailed
 from secrecon.model.http import HttpReply, HttpRequest
@@ -18,11 +20,26 @@ from secrecon.net.connection import Connection, Timeouts, open_connection
 from secrecon.net.http1 import Limits, ReplyParser
 from secrecon.net.wire import request_bytes
 
+Key = tuple[Origin, str]
+"""What a connection is for: where it goes, and the name told in the TLS handshake ("" for the origin's own)."""
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 IDLE_SECONDS = 20.0
 MAX_IDLE = 64
 MAX_ADDRESSES = 4
 STAGGER = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class RawSend:
+    """Bytes to send as they are: `request.raw`. `connect`: where to, as the request may be meant for another host. `sni`:
+    the TLS name, "" for the host of `connect`. `timeout`: seconds for every stage after connecting, 0 for the usual
+    ones. `fresh`: neither take a pooled connection nor keep this one."""
+
+    request: HttpRequest
+    connect: Origin
+    sni: str = ""
+    timeout: float = 0.0
+    fresh: bool = False
 
 
 class Client:
@@ -31,7 +48,7 @@ class Client:
     def __init__(self, timeouts: Timeouts, limits: Limits) -> None:
         self._timeouts = timeouts
         self._limits = limits
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: dict[Key, list[Connection]] = {}
         self._idle_count = 0
         self._untrusted: dict[tuple[str, int], tuple[bytes, str]] = {}
         self.received = 0
@@ -45,15 +62,42 @@ class Client:
         limits = self._limits
         if limits.body != body_cap:
             limits = Limits(limits.head, body_cap, limits.chunk_line, limits.trailers, limits.interim)
-        if request.raw is None and request.method in REPEATABLE:
-            connection = self._checkout(request.origin, addresses)
+        return await self._send(request, (request.origin, ""), wire, limits, addresses, total)
+
+    async def send_raw(self, raw: RawSend, addresses: Sequence[str], body_cap: int, total: float) -> HttpReply:
+        """Send exactly `raw.request.raw` as `raw` says. Otherwise as `send`."""
+        request, wire = raw.request, raw.request.raw or b""
+        limits = replace(self._limits, body=body_cap)
+        key = (raw.connect, raw.sni)
+        if raw.timeout:
+            patience = Timeouts(
+                self._timeouts.connect, self._timeouts.tls, raw.timeout, raw.timeout, raw.timeout, raw.timeout
+            )
+            connection = await self._open(key, addresses, patience)
+            return await self._exchange(connection, request, wire, limits, total, None)
+        return await self._send(request, key, wire, limits, addresses, total, keep=not raw.fresh)
+
+    async def _send(
+        self,
+        request: HttpRequest,
+        key: Key,
+        wire: bytes,
+        limits: Limits,
+        addresses: Sequence[str],
+        total: float,
+        *,
+        keep: bool | None = None,
+    ) -> HttpReply:
+        keeps = request.raw is None if keep is None else keep
+        if keeps and request.method in REPEATABLE:
+            connection = self._checkout(key, addresses)
             if connection is not None:
                 try:
-                    return await self._exchange(connection, request, wire, limits, total)
+                    return await self._exchange(connection, request, wire, limits, total, key)
                 except ConnectFailed:
                     pass  # stale: the peer closed it while it lay idle
-        connection = await self._open(request.origin, addresses)
-        return await self._exchange(connection, request, wire, limits, total)
+        connection = await self._open(key, addresses, self._timeouts)
+        return await self._exchange(connection, request, wire, limits, total, key if keeps else None)
 
     async def close(self) -> None:
         """Drop every idle connection."""
@@ -65,8 +109,16 @@ class Client:
         await asyncio.sleep(0)  # lets the transports tell their protocols
 
     async def _exchange(
-        self, connection: Connection, request: HttpRequest, wire: bytes, limits: Limits, total: float
+        self,
+        connection: Connection,
+        request: HttpRequest,
+        wire: bytes,
+        limits: Limits,
+        total: float,
+        key: Key | None,
     ) -> HttpReply:
+        """`key`: where the connection is kept afterwards, None where it is not."""
+        began = perf_counter()
         parser = ReplyParser(request.method, limits)
         try:
             elapsed = await connection.exchange(wire, parser, total)
@@ -87,16 +139,17 @@ class Client:
             elapsed=elapsed,
             address=connection.address,
             tls=connection.tls,
+            waited=max(connection.head_at - began, 0.0),
         )
-        if parser.reusable and request.raw is None and connection.fresh(IDLE_SECONDS):
-            self._checkin(request.origin, connection)
+        if parser.reusable and key is not None and connection.fresh(IDLE_SECONDS):
+            self._checkin(key, connection)
         else:
             connection.close()
         return reply
 
-    def _checkout(self, origin: Origin, addresses: Sequence[str]) -> Connection | None:
+    def _checkout(self, key: Key, addresses: Sequence[str]) -> Connection | None:
         """A usable idle connection to one of `addresses`; those that are not are dropped."""
-        idle = self._idle.get(origin)
+        idle = self._idle.get(key)
         while idle:
             connection = idle.pop()
             self._idle_count -= 1
@@ -105,32 +158,32 @@ class Client:
             connection.close()
         return None
 
-    def _checkin(self, origin: Origin, connection: Connection) -> None:
+    def _checkin(self, key: Key, connection: Connection) -> None:
         if self._idle_count >= MAX_IDLE:
             self._drop_oldest()
-        idle = self._idle.get(origin)
+        idle = self._idle.get(key)
         if idle is None:
-            idle = self._idle[origin] = []
+            idle = self._idle[key] = []
         idle.append(connection)
         self._idle_count += 1
 
     def _drop_oldest(self) -> None:
-        self._idle = {origin: idle for origin, idle in self._idle.items() if idle}
+        self._idle = {key: idle for key, idle in self._idle.items() if idle}
         oldest = min(self._idle.values(), key=lambda idle: idle[0].idle_since)
         oldest.pop(0).close()
         self._idle_count -= 1
 
-    async def _open(self, origin: Origin, addresses: Sequence[str]) -> Connection:
+    async def _open(self, key: Key, addresses: Sequence[str], timeouts: Timeouts) -> Connection:
         """A fresh connection to the first of `addresses` that accepts one; the next is tried after STAGGER seconds."""
         if len(addresses) == 1:
-            return await self._open_one(origin, addresses[0])
+            return await self._open_one(key, addresses[0], timeouts)
         tasks: set[asyncio.Task[Connection]] = set()
         waiting = list(addresses[:MAX_ADDRESSES])
-        failure: TargetError = ConnectFailed(f"{origin} has no address to connect to")
+        failure: TargetError = ConnectFailed(f"{key[0]} has no address to connect to")
         try:
             while waiting or tasks:
                 if waiting:
-                    tasks.add(asyncio.create_task(self._open_one(origin, waiting.pop(0))))
+                    tasks.add(asyncio.create_task(self._open_one(key, waiting.pop(0), timeouts)))
                 done, tasks = await asyncio.wait(
                     tasks, timeout=STAGGER if waiting else None, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -153,19 +206,20 @@ class Client:
                 if isinstance(late, Connection):
                     late.close()
 
-    async def _open_one(self, origin: Origin, address: str) -> Connection:
+    async def _open_one(self, key: Key, address: str, timeouts: Timeouts) -> Connection:
+        origin, sni = key
         if origin.scheme == "http":
-            return await open_connection(address, origin.port, self._timeouts, None, "")
-        return await self._open_tls(origin, address)
+            return await open_connection(address, origin.port, timeouts, None, "")
+        return await self._open_tls(origin, sni or origin.host, address, timeouts)
 
-    async def _open_tls(self, origin: Origin, address: str) -> Connection:
-        """TLS with the chain verified where that succeeds; else without, remembering why for this host and port."""
-        key = (origin.host, origin.port)
+    async def _open_tls(self, origin: Origin, name: str, address: str, timeouts: Timeouts) -> Connection:
+        """TLS with the chain verified where that succeeds; else without, remembering why for this name and port."""
+        key = (name, origin.port)
         known = self._untrusted.get(key)
         why = known[1] if known else ""
         if known is None:
             try:
-                connection = await open_connection(address, origin.port, self._timeouts, tls.strict(), origin.host)
+                connection = await open_connection(address, origin.port, timeouts, tls.strict(), name)
             except TlsFailed as error:
                 reason = tls.trust_error(error.__cause__)
                 if reason is None:
@@ -174,7 +228,7 @@ class Client:
             else:
                 connection.tls = tls.describe(connection.certificate(), origin.host, "")
                 return connection
-        connection = await open_connection(address, origin.port, self._timeouts, tls.lax(), origin.host)
+        connection = await open_connection(address, origin.port, timeouts, tls.lax(), name)
         shown = connection.certificate()
         digest = hashlib.sha256(shown[0]).digest()
         if known is not None and known[0] != digest:

@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_total_at",
         "_transport",
         "address",
+        "head_at",
         "idle_since",
         "received",
         "started",
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         self.tls: TlsInfo | None = None
         self.received = 0
         self.started = 0.0
+        self.head_at = 0.0
         self.idle_since = 0.0
 
     def fresh(self, allowed: float) -> bool:
@@ -88,7 +90,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, wire: bytes, parser: ReplyParser, total: float) -> float:
         """Send `wire` and read the reply into `parser`; seconds from the first byte sent to the last received.
 
-        Raises ConnectFailed where not a byte came back, TargetTimeout, ProtocolBroken. `received` counts bytes.
+        Raises ConnectFailed where not a byte came back, TargetTimeout, ProtocolBroken. `received` counts bytes, and
+        `head_at` is when the headers were complete (perf_counter).
         """
         transport = self._transport
         if transport is None or self._broken:
@@ -96,6 +99,7 @@ class Connection(asyncio.Protocol):
         future = self._future = self._loop.create_future()
         self._parser = parser
         self.received = 0
+        self.head_at = 0.0
         limits = self._limits
         started = self.started = self._loop.time()
         began = perf_counter()  # the loop's own time is too coarse to report
@@ -140,6 +144,8 @@ class Connection(asyncio.Protocol):
         except TargetError as error:
             future.set_exception(error)
             return
+        if not self.head_at and parser.head is not None:
+            self.head_at = perf_counter()
         if done:
             future.set_result(None)
         elif self._stage != "body" and parser.head is not None:

@@ -7,7 +7,7 @@ refuses ends the exchange with the redirect itself, and is written down in `refu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from secrecon.model.asset import Resolution, TlsInfo
@@ -23,8 +23,9 @@ from secrecon.model.errors import (
 )
 from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
 from secrecon.model.scan import Budget
+from secrecon.model.target import Origin
 from secrecon.net import tls
-from secrecon.net.client import Client
+from secrecon.net.client import Client, RawSend
 from secrecon.net.clock import Clock
 from secrecon.net.connection import Timeouts
 from secrecon.net.gate import ScopeGate
@@ -36,6 +37,10 @@ from secrecon.net.wire import next_request
 MAX_REFUSALS = 1_000
 DNS_IN_FLIGHT = 50
 STALE_SECONDS = 0.5
+
+
+_Send = Callable[[Sequence[str], int, float], Awaitable[HttpReply]]
+"""Sends to one of the addresses, reading at most so many bytes, within so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,15 @@ class Network:
             hops.append((request, reply))
             request = following
 
+    async def raw(self, raw: RawSend, body_cap: int | None = None) -> HttpReply:
+        """Send exact bytes; one reply, no redirect followed. Where they go is admitted, paced and counted like any
+        request. Raises as `http` does."""
+        cap = self._budget.body_cap if body_cap is None else body_cap
+        return await self._paced(
+            raw.connect,
+            lambda addresses, left, seconds: self._client.send_raw(raw, addresses, min(cap, left), seconds),
+        )
+
     async def dns(self, name: str, type_: str) -> DnsAnswer:
         """Look `name` up through the scan's resolver; the target itself is not contacted."""
         async with self._dns_slots:
@@ -138,7 +152,13 @@ class Network:
         await self._client.close()
 
     async def _send(self, request: HttpRequest, cap: int) -> HttpReply:
-        origin = request.origin
+        return await self._paced(
+            request.origin,
+            lambda addresses, left, seconds: self._client.send(request, addresses, min(cap, left), seconds),
+        )
+
+    async def _paced(self, origin: Origin, send: _Send) -> HttpReply:
+        """One request to `origin`: admitted, in its turn, and counted."""
         host = origin.host
         addresses = await self._gate.admit(origin)
         asked = self._clock.monotonic()
@@ -148,7 +168,7 @@ class Network:
             if began - asked > STALE_SECONDS:  # the turn came late: what was pinned may be due to be judged again
                 addresses = await self._gate.admit(origin)
             left = self._spend(began)
-            reply = await self._client.send(request, addresses, cap if cap < left else left, self._deadline - began)
+            reply = await send(addresses, left, self._deadline - began)
             pace.answered(host, reply, began)
             return reply
         except (ConnectFailed, ProtocolBroken, TargetTimeout, TlsFailed):

@@ -6,11 +6,13 @@ told; under `or` every matcher is asked and each named one that hits is a result
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from secrecon.templates.dsl.run import SYSTEM, Ambient
-from secrecon.templates.extractors import Extractor
-from secrecon.templates.matchers import Data, Matcher
+from secrecon.templates.extractors import DslTake, Extractor, KeyTake
+from secrecon.templates.matchers import Data, DslTest, Matcher, WordTest
+from secrecon.templates.render import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,27 @@ class Verdict:
     dynamic: dict[str, bytes | tuple[bytes, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operators:
     matchers: tuple[Matcher, ...] = ()
     extractors: tuple[Extractor, ...] = ()
     every: bool = False
+
+    @functools.cached_property
+    def reads(self) -> frozenset[str]:
+        """Every name of the data that they look at: parts, keys, and names in expressions and words."""
+        found = {matcher.part for matcher in self.matchers} | {extractor.part for extractor in self.extractors}
+        for test in (matcher.test for matcher in self.matchers):
+            if isinstance(test, DslTest):
+                found |= {name for program in test.programs for name in program.names}
+            elif isinstance(test, WordTest):
+                found |= {name for word in test.words if isinstance(word, Text) for name in word.names}
+        for take in (extractor.take for extractor in self.extractors):
+            if isinstance(take, DslTake):
+                found |= {name for program in take.programs for name in program.names}
+            elif isinstance(take, KeyTake):
+                found |= set(take.keys)
+        return frozenset(found)
 
     def judge(self, data: Data, ambient: Ambient = SYSTEM) -> Verdict:
         extracted: dict[str, tuple[bytes, ...]] = {}

@@ -16,6 +16,7 @@ import re2
 from secrecon.templates.errors import DslError, TemplateInvalid, TemplateRefused
 from secrecon.templates.fields import Fields, scalar, text_at
 from secrecon.templates.flow import Flow, parse_flow
+from secrecon.templates.flowscript import FlowScript
 from secrecon.templates.parse_blocks import Helper, read_dns, read_http, read_ssl, read_tcp
 from secrecon.templates.render import Text
 from secrecon.templates.template import DnsBlock, HttpBlock, Info, SslBlock, TcpBlock, Template
@@ -174,17 +175,15 @@ def _with_blocks(made: Template, fields: Fields, helper: Helper) -> Template:
     return replace(made, http=tuple(http), dns=tuple(dns), ssl=tuple(ssl), tcp=tuple(tcp))
 
 
-def _flow(fields: Fields) -> Flow | None:
+def _flow(fields: Fields) -> Flow | FlowScript | None:
     node = fields.node("flow")
     if node is None:
         return None
+    source = scalar(node, "the flow").text
     try:
-        flow = parse_flow(scalar(node, "the flow").text)
+        return parse_flow(source) or FlowScript(source)
     except DslError as error:
         raise TemplateInvalid(str(error), node.line) from error
-    if flow is None:
-        raise TemplateRefused("a flow that is JavaScript is not built", node.line, policy=False)
-    return flow
 
 
 def _check_flow(made: Template, line: int) -> None:

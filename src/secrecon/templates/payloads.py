@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from secrecon.templates.dsl.run import SYSTEM, Ambient
+from secrecon.templates.dsl.values import encoded
 from secrecon.templates.errors import DslError
 from secrecon.templates.render import compile_text
 
@@ -45,14 +46,20 @@ class Payloads:
         sizes = [len(values) for _, values in self.lists]
         return math.prod(sizes) if self.attack is Attack.CLUSTERBOMB else min(sizes)
 
-    def sets(self, variables: Mapping[str, object], ambient: Ambient = SYSTEM) -> Iterator[dict[str, bytes]]:
-        """One set after the other, each value filled in from the variables."""
+    def written(self) -> Iterator[dict[str, bytes]]:
+        """One set after the other, as they are written in the template."""
         names = [name for name, _ in self.lists]
         lists = [values for _, values in self.lists]
         rows = itertools.product(*lists) if self.attack is Attack.CLUSTERBOMB else zip(*lists, strict=False)
         for row in rows:
+            yield {name: encoded(value) for name, value in zip(names, row, strict=True)}
+
+    def sets(self, variables: Mapping[str, object], ambient: Ambient = SYSTEM) -> Iterator[dict[str, bytes]]:
+        """One set after the other, each value filled in from the variables."""
+        for row in self.written():
             yield {
-                name: compile_text(value).render(variables, ambient) for name, value in zip(names, row, strict=True)
+                name: compile_text(value.decode("utf-8", "surrogateescape")).render(variables, ambient)
+                for name, value in row.items()
             }
 
 

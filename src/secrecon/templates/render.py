@@ -12,6 +12,8 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import re2
+
 from secrecon.templates.dsl.program import Program, build
 from secrecon.templates.dsl.run import MAX_OUTPUT, SYSTEM, Ambient
 from secrecon.templates.dsl.values import encoded, inward, text_of
@@ -25,6 +27,7 @@ _LONGEST = 64 * 1024
 _LONGEST_NAME = 200
 _NAME = frozenset(string.ascii_letters + string.digits + "_-.")
 _KEPT = 32_768
+_ENCODED_WISH = re2.compile(r"(?i)%7B%7B(interactsh-url(?:_[0-9]+){0,3})%7D%7D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,12 @@ class Text:
 
 @functools.lru_cache(maxsize=_KEPT)
 def compile_text(source: str) -> Text:
-    """The text with its places found. Raises DslError where it is too long or has too many."""
+    """The text with its places found. Raises DslError where it is too long or has too many.
+
+    A wish for a callback address (`{{interactsh-url}}`) may also be written percent-encoded.
+    """
+    if "%7Binteractsh-url" in source or "%7binteractsh-url" in source:
+        source = str(_ENCODED_WISH.sub(r"{{\1}}", source))
     if len(source) > MAX_TEXT:
         raise DslError(f"a text of {len(source)} characters; at most {MAX_TEXT} are read")
     pieces: list[bytes | Place | Formula] = []

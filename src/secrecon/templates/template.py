@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from secrecon.templates.flow import Flow
+from secrecon.templates.flowscript import FlowScript
 from secrecon.templates.operators import Operators
 from secrecon.templates.payloads import Payloads
 from secrecon.templates.rawrequest import RawRequest
@@ -118,6 +119,6 @@ class Template:
     dns: tuple[DnsBlock, ...] = ()
     ssl: tuple[SslBlock, ...] = ()
     tcp: tuple[TcpBlock, ...] = ()
-    flow: Flow | None = None
+    flow: Flow | FlowScript | None = None
     self_contained: bool = False
     stop_at_first_match: bool = False

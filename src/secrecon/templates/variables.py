@@ -5,11 +5,31 @@ A name that exists already as runtime data is not evaluated: what is there wins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from secrecon.templates.dsl.run import SYSTEM, Ambient
 from secrecon.templates.render import Text
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers(Mapping[str, object]):
+    """What was found on top of what was known. Nothing is copied, as what is known may make a value when it is read."""
+
+    top: dict[str, object]
+    known: Mapping[str, object]
+
+    def __getitem__(self, name: str) -> object:
+        return self.top[name] if name in self.top else self.known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.top or name in self.known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self.known, **self.top})
+
+    def __len__(self) -> int:
+        return len({**self.known, **self.top})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +38,8 @@ class Variables:
 
     def evaluate(self, known: Mapping[str, object], ambient: Ambient = SYSTEM) -> dict[str, object]:
         """The variables that `known` does not already have. Raises DslError where one cannot be computed."""
-        seen = dict(known)
         found: dict[str, object] = {}
+        seen = _Layers(found, known)
         for name, value in self.entries:
             if name in known:
                 continue
@@ -27,5 +47,4 @@ class Variables:
                 found[name] = tuple(item.render(seen, ambient) for item in value)
             else:
                 found[name] = value.render(seen, ambient)
-            seen[name] = found[name]
         return found

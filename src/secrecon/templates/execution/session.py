@@ -1,0 +1,139 @@
+"""What one execution of a template on one target keeps: its variables, cookies, context, and what it found.
+
+Variables, low to high: what earlier requests extracted, the context (flows and templates of several blocks), the target's
+own, those given by the user, the template's `variables:`, its constants, payloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from secrecon.templates.dsl.run import Ambient
+from secrecon.templates.errors import DslError
+from secrecon.templates.execution.asks import Trouble
+from secrecon.templates.execution.cookies import Jar
+from secrecon.templates.execution.events import Found, Waiting
+from secrecon.templates.execution.scope import Mint, Scope, is_wish
+from secrecon.templates.execution.subject import Subject, target_variables
+from secrecon.templates.payloads import Attack
+from secrecon.templates.render import Text
+from secrecon.templates.template import Template
+
+_RUNTIME = frozenset({"BaseURL", "RootURL", "Hostname", "Host", "Port", "Path", "File", "Query", "Scheme", "Input"}) | {
+    "FQDN", "RDN", "DN", "TLD", "SD", "ip"
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for. `given`: variables by `-V`. `sni`: the TLS name for every request. `attack`: in place of
+    the template's. `status`: report blocks that did not match too. `address`: connect to this address (`ip`)."""
+
+    given: Mapping[str, bytes] = field(default_factory=dict)
+    sni: str = ""
+    redirects: bool = True
+    attack: Attack | None = None
+    status: bool = False
+    stop_at_first_match: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A template with what is fixed once it is loaded. `once`: its variables where they depend on nothing of a run, so
+    that a random one is the same for every target; None where they are worked out for each request."""
+
+    template: Template
+    once: Mapping[str, object] | None
+    path: str = ""
+    problem: str = ""
+
+
+def prepare(template: Template, ambient: Ambient, path: str = "") -> Prepared:
+    """`template` ready to run. Where its variables cannot be worked out `problem` says why."""
+    names = {name for _, value in template.variables.entries for text in _texts(value) for name in text.names}
+    own = {name for name, _ in template.variables.entries}
+    if any(is_wish(name) or name in _RUNTIME or name not in own | template.constants.keys() for name in names):
+        return Prepared(template, None, path)
+    try:
+        return Prepared(template, template.variables.evaluate(template.constants, ambient), path)
+    except DslError as error:
+        return Prepared(template, {}, path, f"a variable of the template cannot be worked out: {error}")
+
+
+def _texts(value: Text | tuple[Text, ...]) -> tuple[Text, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+class Session:
+    """State of one execution. `jar` may be shared by a workflow. `context` is None where blocks share nothing."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        subject: Subject,
+        options: Options,
+        ambient: Ambient,
+        mint: Mint,
+        *,
+        jar: Jar | None = None,
+        passed: Mapping[str, object] | None = None,
+    ) -> None:
+        self.prepared = prepared
+        self.template = prepared.template
+        self.subject = subject
+        self.options = options
+        self.waits: list[float] = []
+        self.ambient = Ambient(ambient.now, ambient.chance, self.waits.append)
+        self.jar = jar if jar is not None else Jar()
+        self.context: dict[str, object] = dict(passed or {})
+        self.shares = len(self.template.sections) > 1 or self.template.flow is not None
+        self.found: list[Found] = []
+        self.waiting: list[Waiting] = []
+        self.problems: list[tuple[Trouble, str]] = []
+        self.wanting = False
+        self.asked = 0
+        self.answered = 0
+        self._mint = mint
+
+    def variables(self, dynamic: Mapping[str, object], subject: Subject, *, cut_slash: bool) -> Scope:
+        """The variables for a request, payloads not yet among them. Raises DslError."""
+        own = target_variables(subject, cut_slash=cut_slash)
+        template, given = self.template, self.options.given
+        scope = Scope({**dynamic, **self.context, **own, **given}, self._mint)
+        known = scope.known
+        assert isinstance(known, dict)
+        once = self.prepared.once
+        if once is None:
+            probe = Scope({**known, **template.constants}, self._mint)
+            made = template.variables.evaluate(probe, self.ambient)
+            scope.minted += probe.minted
+            scope.wanting = probe.wanting
+            known.update(made)
+        elif once:
+            known.update({name: value for name, value in once.items() if name not in known})
+        known.update(template.constants)
+        return scope
+
+    def keep(self, protocol: str, number: int, total: int, id_: str, data: Mapping[str, object]) -> None:
+        """Put a response's variables into the context, for later blocks."""
+        if not self.shares:
+            return
+        prefix = id_ or (f"{protocol}_{number}" if total > 1 else protocol)
+        self.context.update({f"{prefix}_{name}": value for name, value in data.items()})
+
+    def keep_dynamic(self, dynamic: Mapping[str, object]) -> None:
+        """Put extracted values into the context under their own names."""
+        if self.shares:
+            self.context.update(dynamic)
+
+    def trouble(self, kind: Trouble, reason: str) -> None:
+        """Something could not be tested."""
+        self.problems.append((kind, reason))
+
+    def passed_time(self) -> float:
+        """Seconds that expressions asked to wait since this was last called."""
+        seconds = sum(self.waits)
+        self.waits.clear()
+        return seconds
+
