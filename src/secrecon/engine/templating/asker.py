@@ -10,16 +10,8 @@ import asyncio
 from collections import OrderedDict
 
 from secrecon.engine.templating import lookups
-from secrecon.model.errors import (
-    BadInput,
-    BudgetSpent,
-    ConnectFailed,
-    ScopeRefused,
-    TargetError,
-    TargetTimeout,
-    TlsFailed,
-    Unresolvable,
-)
+from secrecon.engine.templating.troubles import trouble_of
+from secrecon.model.errors import BadInput, BudgetSpent, ScopeRefused, TargetError, Unresolvable
 from secrecon.model.http import HttpRequest
 from secrecon.model.target import Origin
 from secrecon.net.client import RawSend
@@ -146,19 +138,6 @@ class Asker:
         while self._size > MEMO_BYTES and len(self._memo) > 1:
             _, dropped = self._memo.popitem(last=False)
             self._size -= _weight(dropped)
-
-
-def trouble_of(error: Exception) -> Trouble:
-    """What an error of the network means for an ask."""
-    if isinstance(error, ScopeRefused):
-        return Trouble.REFUSED
-    if isinstance(error, BudgetSpent):
-        return Trouble.SKIPPED
-    if isinstance(error, BadInput):
-        return Trouble.INVALID
-    if isinstance(error, TargetTimeout):
-        return Trouble.TIMEOUT
-    return Trouble.UNREACHABLE if isinstance(error, ConnectFailed | Unresolvable | TlsFailed) else Trouble.BROKEN
 
 
 def _weight(answer: HttpAnswer) -> int:

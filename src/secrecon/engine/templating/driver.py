@@ -1,0 +1,204 @@
+"""Many templates on many targets, side by side: each execution is driven to its end, and becomes an attempt.
+
+A template's error never ends a run. Callback addresses are kept by whoever hands them out before the request that
+carries them leaves (`CallbackSource.keep`). What waits for a callback is judged as callbacks come in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from secrecon.engine.templating.asker import Asker
+from secrecon.model.scan import Outcome as Done
+from secrecon.templates.dsl.run import Ambient
+from secrecon.templates.execution.asks import Answer, Ask, Trouble
+from secrecon.templates.execution.events import Callback, Found, Waiting, judge_callback
+from secrecon.templates.execution.http import listens
+from secrecon.templates.execution.run import Outcome, execute
+from secrecon.templates.execution.session import Options, Prepared
+from secrecon.templates.execution.subject import Subject
+from secrecon.templates.template import Template
+
+CANCELLED = "cancelled before it was run"
+NO_LISTENER = "it is proven by a callback, and no listener can be reached"
+BREATHE = 20
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A template to run on a target."""
+
+    prepared: Prepared
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What became of a job. Only DONE without a reason may be read as clean. `requests`: how many were asked for."""
+
+    job: Job
+    outcome: Done
+    reason: str
+    requests: int
+    found: tuple[Found, ...] = ()
+
+
+class CallbackSource(Protocol):
+    """Where callback addresses come from."""
+
+    def mint(self, job: Job) -> tuple[str, str] | None:
+        """(host as it goes into texts, token) of a fresh address; None where there is no listener."""
+        ...
+
+    async def keep(self, job: Job, tokens: Sequence[str], request: bytes) -> None:
+        """Store the addresses durably; `request` carries them and leaves next."""
+        ...
+
+    async def collect(self) -> Sequence[tuple[str, Callback]]:
+        """(token, callback) of everything that has arrived since the last time."""
+        ...
+
+
+@dataclass(slots=True)
+class Runner:
+    """`callbacks` None: templates that need one are told as not tested. `concurrency`: executions at once. `told` is
+    awaited after each job with (done, of how many)."""
+
+    asker: Asker
+    options: Options
+    ambient: Ambient
+    callbacks: CallbackSource | None = None
+    concurrency: int = 25
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: dict[str, list[tuple[Job, Waiting]]] = field(default_factory=dict)
+    _settled: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def expects(self) -> bool:
+        """True where some request carried an address that a verdict depends on."""
+        return bool(self._waiting)
+
+    async def run(
+        self, jobs: Sequence[Job], told: Callable[[int, int], Awaitable[None]] | None = None
+    ) -> AsyncIterator[Attempted]:
+        """Every job's attempt, in the order they end."""
+        queue = iter(jobs)
+        ready: asyncio.Queue[Attempted | BaseException] = asyncio.Queue(self.concurrency * 4)
+
+        async def work() -> None:
+            for count, job in enumerate(queue):
+                if self.stop.is_set():
+                    await ready.put(Attempted(job, Done.SKIPPED, CANCELLED, 0))
+                    continue
+                try:
+                    await ready.put(await self._attempt(job))
+                except Exception as error:  # noqa: BLE001 - handed to whoever reads
+                    await ready.put(error)
+                if count % BREATHE == 0:
+                    await asyncio.sleep(0)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(self.concurrency, len(jobs)))]
+        try:
+            for done in range(1, len(jobs) + 1):
+                item = await ready.get()
+                if isinstance(item, BaseException):
+                    raise item
+                if told is not None:
+                    await told(done, len(jobs))
+                yield item
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def callbacks_now(self) -> list[tuple[Job, Found]]:
+        """What the callbacks that have arrived prove. A job that is settled by one is not judged again where its
+        template stops at its first match."""
+        if self.callbacks is None:
+            return []
+        proven: list[tuple[Job, Found]] = []
+        for token, callback in await self.callbacks.collect():
+            for job, waiting in self._waiting.get(token, ()):
+                key = (job.prepared.template.id, job.subject.url)
+                if waiting.stop and key in self._settled:
+                    continue
+                found = judge_callback(waiting, callback, self.ambient)
+                if found:
+                    self._settled.add(key)
+                    proven += [(job, item) for item in found]
+        return proven
+
+    async def _attempt(self, job: Job) -> Attempted:
+        minted: list[str] = []
+
+        def mint() -> tuple[str, str] | None:
+            made = self.callbacks.mint(job) if self.callbacks is not None else None
+            if made is not None:
+                minted.append(made[1])
+            return made
+
+        steps = execute(job.prepared, job.subject, self.options, self.ambient, mint)
+        outcome = await self._drive(job, steps, minted)
+        for waiting in outcome.waiting:
+            for token in waiting.tokens:
+                self._waiting.setdefault(token, []).append((job, waiting))
+        return attempted(job, outcome)
+
+    async def _drive(self, job: Job, steps: Generator[Ask, Answer, Outcome], minted: list[str]) -> Outcome:
+        asker = self.asker
+        try:
+            ask = next(steps)
+            while True:
+                if minted and self.callbacks is not None:
+                    await self.callbacks.keep(job, tuple(minted), getattr(ask, "wire", b""))
+                    minted.clear()
+                answer: Answer | None = asker.known(ask)
+                if answer is None:
+                    answer = await asker.answer(ask)
+                ask = steps.send(answer)
+        except StopIteration as end:
+            result: Outcome = end.value
+            return result
+
+
+def attempted(job: Job, outcome: Outcome) -> Attempted:
+    """The ledger's view of an outcome. What matched was tested, whatever failed beside it."""
+    if any(found.held for found in outcome.found):
+        return Attempted(job, Done.DONE, "", outcome.asked, outcome.found)
+    if not outcome.problems:
+        deaf = outcome.wanting and needs_callback(job.prepared.template)
+        return Attempted(
+            job, Done.SKIPPED if deaf else Done.DONE, NO_LISTENER if deaf else "", outcome.asked, outcome.found
+        )
+    trouble, reason = outcome.problems[0]
+    if outcome.answered:
+        reason = f"{outcome.answered} of {outcome.asked} requests were answered; {reason}"
+    return Attempted(job, _OUTCOMES[trouble], reason, outcome.asked, outcome.found)
+
+
+def needs_callback(template: Template) -> bool:
+    """Whether some block of the template looks at callbacks."""
+    others = [block.operators for block in template.dns]
+    others += [block.operators for block in template.ssl] + [block.operators for block in template.tcp]
+    return any(listens(block) for block in template.http) or any(
+        name.startswith("interactsh_") for operators in others for name in operators.reads
+    )
+
+
+_OUTCOMES = {
+    Trouble.REFUSED: Done.BLOCKED,
+    Trouble.SKIPPED: Done.SKIPPED,
+    Trouble.UNREACHABLE: Done.FAILED,
+    Trouble.TIMEOUT: Done.TIMED_OUT,
+    Trouble.BROKEN: Done.FAILED,
+    Trouble.INVALID: Done.FAILED,
+}
+
+
+def jobs_for(templates: Iterable[Prepared], subjects: Sequence[Subject]) -> list[Job]:
+    """Every template on every target, template by template, so that no target is asked everything at once."""
+    return [Job(prepared, subject) for prepared in templates for subject in subjects]
