@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
+from secrecon.cli.template_run import run
 from secrecon.model.errors import BadInput
+from secrecon.templates.catalog import files_below, read_below
 from secrecon.templates.errors import TemplateError, TemplateInvalid, TemplateRefused
 from secrecon.templates.parse import read_draft
 from secrecon.templates.payloads import MAX_FILE
@@ -46,7 +47,10 @@ class Tally:
 
 @click.group()
 def templates() -> None:
-    """Read templates of the nuclei-compatible language. Nothing is sent."""
+    """Templates of the nuclei-compatible language: check them, run them."""
+
+
+templates.add_command(run)
 
 
 @templates.command()
@@ -59,14 +63,14 @@ def validate(folder: Path) -> None:
     root = folder.resolve()
     tally = Tally()
     chance = random.SystemRandom()
-    for file in _files(root):
+    for file in files_below(root):
         sections: tuple[str, ...] = ()
         facing = False
         outcome = "compiled"
         try:
-            draft = read_draft(_read(root, file, MAX_BYTES), chance)
+            draft = read_draft(read_below(root, file, MAX_BYTES), chance)
             sections, facing = draft.sections, draft.target_facing_http
-            draft.compile(lambda path: _read(root, root / path, MAX_FILE))
+            draft.compile(lambda path: read_below(root, root / path, MAX_FILE))
         except (TemplateError, OSError) as error:
             outcome = _outcome(error)
             click.echo(_printable(f"{_where(file.relative_to(root), error)}: {outcome}: {_reason(error)}"))
@@ -75,22 +79,6 @@ def validate(folder: Path) -> None:
         raise BadInput(f"there is no .yaml file below {folder}")
     _print_table(tally)
     click.echo(tally.last_line())
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """YAML files below the folder, in a stable order; hidden ones are left out."""
-    for file in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-        if file.suffix in (".yaml", ".yml") and not hidden and file.is_file():
-            yield file
-
-
-def _read(root: Path, file: Path, most: int) -> bytes:
-    """At most one byte more than allowed, for the reader to refuse. A link that leaves the folder is not followed."""
-    if not file.resolve().is_relative_to(root):
-        raise PermissionError(f"{file.name} lies outside of the folder")
-    with file.open("rb") as opened:
-        return opened.read(most + 1)
 
 
 def _outcome(error: TemplateError | OSError) -> str:

@@ -336,8 +336,9 @@ def listens(block: HttpBlock) -> bool:
 def _extracted_names(session: Session) -> frozenset[str]:
     """The names that responses may give a value. Where one has none the product simply did not answer as hoped for."""
     template = session.template
-    blocks = (*template.http, *template.dns, *template.ssl, *template.tcp)
-    return frozenset(each.name for block in blocks for each in block.operators.extractors if each.name)
+    operators = [block.operators for block in template.http] + [block.operators for block in template.dns]
+    operators += [block.operators for block in template.ssl] + [block.operators for block in template.tcp]
+    return frozenset(each.name for one in operators for each in one.extractors if each.name)
 
 
 def _items(block: HttpBlock) -> Iterator[_Item]:

@@ -136,4 +136,3 @@ class Session:
         seconds = sum(self.waits)
         self.waits.clear()
         return seconds
-

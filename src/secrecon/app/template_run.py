@@ -1,0 +1,216 @@
+"""Templates on targets that the operator named on the command line, in this process, with nothing kept.
+
+Naming a target is the permission to ask that host and its addresses; redirects and `@Host` to others are refused unless
+the allow list has them. A callback listener of our own runs for as long as it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from secrecon.app.parts import build_listener, build_resolver
+from secrecon.app.settings import Settings
+from secrecon.engine.templating.asker import Asker
+from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner
+from secrecon.model.errors import TargetError
+from secrecon.model.interaction import Interaction
+from secrecon.model.scan import Budget
+from secrecon.model.scan import Outcome as Done
+from secrecon.model.target import Origin, Target, TargetKind
+from secrecon.net.clock import SystemClock
+from secrecon.net.gate import ScopeGate
+from secrecon.net.loop import prepare_loop
+from secrecon.net.network import Network
+from secrecon.net.resolver import Resolver
+from secrecon.net.route import local_address_towards
+from secrecon.oast.tokens import new_token
+from secrecon.templates.catalog import Entry
+from secrecon.templates.dsl.run import Ambient
+from secrecon.templates.execution.events import Callback, Found
+from secrecon.templates.execution.session import Options, Prepared, prepare
+from secrecon.templates.execution.subject import Subject, parse_subject
+
+COOLDOWN = 5.0
+POLL = 0.2
+RUN_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`rate`: requests per second and host; `timeout`: seconds for a request; `cooldown`: how long callbacks are waited
+    for at the end, in seconds."""
+
+    rate: float = 150.0
+    concurrency: int = 25
+    timeout: float = 10.0
+    cooldown: float = COOLDOWN
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run came to."""
+
+    outcomes: Counter[Done] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    found: int = 0
+    asked: int = 0
+    sent: int = 0
+
+    def add(self, attempt: Attempted) -> None:
+        self.outcomes[attempt.outcome] += 1
+        self.asked += attempt.requests
+        if attempt.outcome is not Done.DONE:
+            self.reasons[attempt.reason] += 1
+
+
+class OwnListener:
+    """Callback addresses of a listener in this process."""
+
+    def __init__(self, settings: Settings, facing: str) -> None:
+        given = settings.model_fields_set & {"oast_host", "oast_http_port", "oast_dns_port", "oast_domain"}
+        if not given:
+            settings = settings.model_copy(update={"oast_host": facing, "oast_http_port": 0, "oast_dns_port": 0})
+        self._address = settings.oast_address or settings.oast_host
+        self._domain = settings.oast_domain.strip(".").lower()
+        self._source = random.SystemRandom()
+        self._arrived: list[tuple[str, Callback]] = []
+        self._listener = build_listener(settings, self._hit, SystemClock())
+
+    async def start(self) -> None:
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        await self._listener.stop()
+
+    def mint(self, job: Job) -> tuple[str, str] | None:
+        token = new_token(self._source)
+        port = self._listener.http_port
+        if self._domain:
+            return f"{token}.{self._domain}", token
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"{host}:{port}/{token}", token
+
+    async def keep(self, job: Job, tokens: Sequence[str], request: bytes) -> None:
+        """Nothing outlives this process, so there is nothing to store."""
+
+    async def collect(self) -> Sequence[tuple[str, Callback]]:
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+    async def _hit(self, interaction: Interaction) -> None:
+        if not interaction.own:
+            self._arrived.append((interaction.token, callback_of(interaction)))
+
+
+def callback_of(interaction: Interaction) -> Callback:
+    """A hit as templates see it."""
+    raw = interaction.raw.encode("utf-8", "surrogateescape")
+    return Callback(str(interaction.protocol), raw, b"", interaction.remote_address)
+
+
+class TemplateRun:
+    """One run. `entries` in the order they are tried; `targets` as the operator wrote them. Raises BadInput for a target
+    that is none."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        entries: Sequence[Entry],
+        targets: Sequence[str],
+        options: Options,
+        limits: Limits,
+        source: CallbackSource | None = None,
+    ) -> None:
+        self._settings = settings
+        self._entries = entries
+        self._subjects = [parse_subject(target) for target in targets]
+        self._options = options
+        self._limits = limits
+        self._source = source
+        self.tally = Tally()
+        self.stop = asyncio.Event()
+
+    async def results(
+        self, told: Callable[[int, int], Awaitable[None]] | None = None
+    ) -> AsyncIterator[tuple[Job, Found]]:
+        """Every result as it is found; callbacks are waited for at the end, once, where any can come."""
+        prepare_loop()
+        clock = SystemClock()
+        ambient = Ambient(time.time, random.SystemRandom(), lambda seconds: None)
+        resolver = build_resolver(self._settings)
+        prepared = [prepare(entry.template, ambient, entry.path) for entry in self._entries]
+        by_host: dict[str, list[Subject]] = {}
+        for subject in self._subjects:
+            by_host.setdefault(subject.origin.host, []).append(subject)
+        for host, subjects in by_host.items():
+            if self.stop.is_set():
+                return
+            addresses = await _addresses(resolver, host)
+            source, own = await self._listen(addresses)
+            network = self._network(host, addresses, resolver, clock)
+            try:
+                asker = Asker(network, clock, timeout=self._limits.timeout)
+                runner = Runner(asker, self._options, ambient, source, self._limits.concurrency, self.stop)
+                async for item in self._host(runner, prepared, subjects, told):
+                    yield item
+                self.tally.sent += asker.sent
+            finally:
+                await network.close()
+                if own is not None:
+                    await own.stop()
+
+    async def _host(
+        self,
+        runner: Runner,
+        prepared: Sequence[Prepared],
+        subjects: Sequence[Subject],
+        told: Callable[[int, int], Awaitable[None]] | None,
+    ) -> AsyncIterator[tuple[Job, Found]]:
+        jobs = [Job(each, subject) for each in prepared for subject in subjects]
+        async for attempt in runner.run(jobs, told):
+            self.tally.add(attempt)
+            for found in attempt.found:
+                self.tally.found += found.held
+                yield attempt.job, found
+        until = time.monotonic() + self._limits.cooldown
+        while runner.expects:
+            for job, found in await runner.callbacks_now():
+                self.tally.found += 1
+                yield job, found
+            if time.monotonic() >= until or self.stop.is_set():
+                return
+            await asyncio.sleep(POLL)
+
+    async def _listen(self, addresses: Sequence[str]) -> tuple[CallbackSource | None, OwnListener | None]:
+        if self._source is not None:
+            return self._source, None
+        if not addresses:
+            return None, None
+        own = OwnListener(self._settings, local_address_towards(addresses[0]))
+        await own.start()
+        return own, own
+
+    def _network(self, host: str, addresses: Sequence[str], resolver: Resolver, clock: SystemClock) -> Network:
+        limits = self._limits
+        target = Target(TargetKind.ORGANISATION, host, Origin("https", host, 443), "/")
+        gate = ScopeGate(target, (*self._settings.scope_allow, host, *addresses), resolver)
+        budget = Budget(
+            requests=10_000_000,
+            bytes=100_000_000_000,
+            seconds=RUN_SECONDS,
+            rate=limits.rate,
+            in_flight=limits.concurrency,
+        )
+        return Network(gate, resolver, budget, clock)
+
+
+async def _addresses(resolver: Resolver, host: str) -> tuple[str, ...]:
+    try:
+        return (await resolver.addresses(host)).addresses
+    except TargetError:
+        return ()
