@@ -13,6 +13,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
@@ -34,16 +35,25 @@ def dns_name(text: str) -> dns.name.Name:
     return name
 
 
-def make_query(name: str, type_: str, id_: int) -> dns.message.QueryMessage:
-    """A recursive query with EDNS. Raises BadInput for an unknown record type."""
+def make_query(
+    name: str, type_: str, id_: int, *, class_: str = "IN", recursion: bool = True
+) -> dns.message.QueryMessage:
+    """A query with EDNS. Raises BadInput for an unknown record type or class."""
     try:
         kind = dns.rdatatype.from_text(type_)
     except (dns.exception.DNSException, ValueError) as error:
         raise BadInput(f"unknown DNS record type {type_!r}", "type") from error
+    try:
+        space = dns.rdataclass.from_text({"inet": "IN", "chaos": "CH", "hesiod": "HS"}.get(class_.lower(), class_))
+    except (dns.exception.DNSException, ValueError) as error:
+        raise BadInput(f"unknown DNS class {class_!r}", "class") from error
     plain = kind in (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
-    return dns.message.make_query(
-        dns_name(name), kind, use_edns=False if plain else 0, payload=None if plain else PAYLOAD, id=id_
+    query = dns.message.make_query(
+        dns_name(name), kind, space, use_edns=False if plain else 0, payload=None if plain else PAYLOAD, id=id_
     )
+    if not recursion:
+        query.flags &= ~dns.flags.RD
+    return query
 
 
 def read_answer(query: dns.message.QueryMessage, wire: bytes) -> dns.message.Message | None:

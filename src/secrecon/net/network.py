@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from secrecon.model.asset import Resolution, TlsInfo
 from secrecon.model.dns import DnsAnswer
@@ -24,7 +25,7 @@ from secrecon.model.errors import (
 from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
 from secrecon.model.scan import Budget
 from secrecon.model.target import Origin
-from secrecon.net import tls
+from secrecon.net import talk, tls
 from secrecon.net.client import Client, RawSend
 from secrecon.net.clock import Clock
 from secrecon.net.connection import Timeouts
@@ -39,6 +40,7 @@ DNS_IN_FLIGHT = 50
 STALE_SECONDS = 0.5
 
 
+T = TypeVar("T")
 _Send = Callable[[Sequence[str], int, float], Awaitable[HttpReply]]
 """Sends to one of the addresses, reading at most so many bytes, within so many seconds."""
 
@@ -134,6 +136,51 @@ class Network:
         async with self._dns_slots:
             self._spend()
             return await self._resolver.transfer(zone, addresses[0], self._resolver.port_of(addresses[0]))
+
+    async def message(self, name: str, type_: str, class_: str, *, recursion: bool) -> dict[str, bytes]:
+        """The answer to a DNS query as text by section (`talk.message_text`), `rcode` and `server` among them."""
+        async with self._dns_slots:
+            self._spend()
+            message, server = await self._resolver.whole(name, type_, class_, recursion=recursion)
+        return {
+            **talk.message_text(message),
+            "rcode": str(int(message.rcode())).encode(),
+            "server": server.encode(),
+        }
+
+    async def shake(self, host: str, port: int, sni: str, limits: tuple[str, str]) -> talk.TlsFacts:
+        """One TLS handshake with host:port, in detail. Raises as `tls` does."""
+        return await self._talked(
+            host,
+            port,
+            lambda address: talk.shake(address, host, port, sni, limits, self._timeouts, self._clock.now()),
+        )
+
+    async def converse(
+        self, host: str, port: int, steps: Sequence[talk.Say], read: int, *, tls: bool, every: bool
+    ) -> talk.Said:
+        """A conversation over TCP or TLS. Raises ScopeRefused, BudgetSpent, ConnectFailed, TargetTimeout, TlsFailed."""
+        name = host if tls else None
+        said = await self._talked(
+            host,
+            port,
+            lambda address: talk.converse(address, port, name, steps, read, every=every, timeouts=self._timeouts),
+        )
+        self._used_bytes += sum(map(len, said.reads)) + len(said.rest)
+        return said
+
+    async def _talked(self, host: str, port: int, hold: Callable[[str], Awaitable[T]]) -> T:
+        """One conversation with the first address: admitted, in its turn, and counted."""
+        addresses = await self._gate.admit(host, port)
+        began = await self._pace.enter(host, self._deadline)
+        try:
+            self._spend()
+            return await hold(addresses[0])
+        except (ConnectFailed, TargetTimeout):
+            self._pace.broke(host, began)
+            raise
+        finally:
+            self._pace.leave(host)
 
     async def tls(self, host: str, port: int) -> TlsInfo:
         """The certificate of host:port, whether it is trusted, and the protocol versions the server accepts."""

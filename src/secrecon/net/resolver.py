@@ -105,20 +105,33 @@ class Resolver:
 
     async def query(self, name: str, type_: str) -> DnsAnswer:
         """What the first helpful server says. Raises TargetTimeout (stage resolve) where none answers."""
-        query = dnswire.make_query(name, type_, self._random_id())
+        message, server = await self.message(dnswire.make_query(name, type_, self._random_id()), name, type_)
+        return _answer(name, type_, message, server)
+
+    async def whole(
+        self, name: str, type_: str, class_: str, *, recursion: bool
+    ) -> tuple[dns.message.Message, str]:
+        """The whole answer to a query of any class, and the server that gave it. Raises as `query` does."""
+        query = dnswire.make_query(name, type_, self._random_id(), class_=class_, recursion=recursion)
+        message, server = await self.message(query, name, type_)
+        return message, f"{server[0]}:{server[1]}"
+
+    async def message(
+        self, query: dns.message.QueryMessage, name: str, type_: str
+    ) -> tuple[dns.message.Message, Server]:
+        """What the first helpful server answers to `query`, and which one that was."""
         attempts = [server for _ in range(ROUNDS) for server in self.servers]
         patience = self._timeout / max(1, len(attempts))
-        unhelpful: DnsAnswer | None = None
+        unhelpful: tuple[dns.message.Message, Server] | None = None
         try:
             async with asyncio.timeout(self._timeout):
                 for server in attempts:
                     message = await _ask(query, server, patience)
                     if message is None:
                         continue
-                    answer = _answer(name, type_, message, server)
-                    if answer.rcode not in UNHELPFUL:
-                        return answer
-                    unhelpful = unhelpful or answer
+                    if dnswire.rcode_of(message) not in UNHELPFUL:
+                        return message, server
+                    unhelpful = unhelpful or (message, server)
         except TimeoutError:
             pass
         if unhelpful is not None:

@@ -64,11 +64,17 @@ def trust_also(file: Path) -> None:
 @cache
 def only(version: str) -> ssl.SSLContext:
     """Offers exactly one protocol version. Raises ValueError where this OpenSSL cannot."""
+    return ranged(version, version)
+
+
+@cache
+def ranged(lowest: str, highest: str) -> ssl.SSLContext:
+    """Offers the versions from one to another. Raises ValueError where this OpenSSL cannot."""
     context = _base()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are the point
-        context.minimum_version = VERSIONS[version]
-        context.maximum_version = VERSIONS[version]
+        context.minimum_version = VERSIONS[lowest]
+        context.maximum_version = VERSIONS[highest]
     return context
 
 

@@ -46,6 +46,7 @@ def run_dns(session: Session, block: DnsBlock, number: int, total: int) -> Steps
     session.answered += 1
     seen: dict[str, object] = {
         **answer.sections,
+        "body": answer.sections.get("raw", b""),
         "rcode": answer.rcode,
         "host": session.subject.origin.host.encode(),
         "matched": name.encode(),
@@ -71,6 +72,7 @@ def run_ssl(session: Session, block: SslBlock, number: int, total: int) -> Steps
     seen: dict[str, object] = {
         **answer.facts,
         "response": answer.document,
+        "body": answer.document,
         "host": session.subject.origin.host.encode(),
         "matched": address.encode(),
         "type": b"ssl",
