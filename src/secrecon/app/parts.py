@@ -6,10 +6,11 @@ import random
 from collections.abc import Sequence
 
 from secrecon import __version__
+from secrecon.app.armory import Armory
 from secrecon.app.rules_digest import rules_digest
 from secrecon.app.settings import Settings, server_address
 from secrecon.detect.fingerprint import Fingerprints
-from secrecon.engine.phase import Phase
+from secrecon.engine.phase import Dialogue, Phase
 from secrecon.engine.phases.behaviour import BehaviourPhase
 from secrecon.engine.phases.crawl import CrawlPhase
 from secrecon.engine.phases.discover import DiscoverPhase
@@ -21,11 +22,12 @@ from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.phases.ssrf import SsrfPhase
 from secrecon.engine.phases.synthesis import SynthesisPhase
+from secrecon.engine.phases.templates import TemplatesPhase
 from secrecon.engine.pipeline import Engine
 from secrecon.intel.core import Core, load_core
 from secrecon.model.errors import OperatorError
 from secrecon.model.scan import EngineInfo
-from secrecon.net.clock import Clock
+from secrecon.net.clock import Clock, SystemClock
 from secrecon.net.resolver import Resolver
 from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks
@@ -50,8 +52,11 @@ def build_resolver(settings: Settings) -> Resolver:
     return Resolver(tuple(server_address(text) for text in settings.dns_servers))
 
 
-def build_phases(settings: Settings, core: Core) -> Sequence[Phase]:
+def build_phases(
+    settings: Settings, core: Core, armory: Armory | None = None, clock: Clock | None = None
+) -> Sequence[Phase | Dialogue]:
     """The pipeline in order."""
+    armory, clock = armory or Armory(settings), clock or SystemClock()
     return (
         ResolvePhase(),
         DiscoverPhase(),
@@ -62,6 +67,7 @@ def build_phases(settings: Settings, core: Core) -> Sequence[Phase]:
         HygienePhase(),
         ExposuresPhase(),
         BehaviourPhase(),
+        TemplatesPhase(armory.armed, clock),
         SsrfPhase(),
         SynthesisPhase(),
     )
@@ -91,19 +97,19 @@ def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> Embedde
     )
 
 
-def build_info(core: Core) -> EngineInfo:
+def build_info(core: Core, armory: Armory | None = None) -> EngineInfo:
     """What every report says of the engine: version, rules and data."""
-    return EngineInfo(__version__, rules_digest(), (core.feed,))
+    return EngineInfo(__version__, rules_digest(), (core.feed, *(armory.feeds() if armory else ())))
 
 
 def build_engine(
     settings: Settings, clock: Clock, resolver: Resolver, callbacks: EmbeddedCallbacks | None
 ) -> Engine:
     """The engine with every phase."""
-    core = load_core()
+    core, armory = load_core(), Armory(settings)
     return Engine(
-        phases=build_phases(settings, core),
-        info=build_info(core),
+        phases=build_phases(settings, core, armory, clock),
+        info=build_info(core, armory),
         clock=clock,
         resolver=resolver,
         callbacks=callbacks,

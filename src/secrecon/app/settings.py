@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     oast_address: str = Field(
         "", description="Address that targets reach the listener at; empty: SECRECON_OAST_HOST."
     )
+    templates: Path | None = Field(
+        None, description="Directory of templates that full scans run beside those that ship with SecRecon."
+    )
     scans_at_once: int = Field(2, ge=1, le=64, description="How many scans one worker process runs at a time.")
     reports_need_key: bool = Field(
         False, description="True: no report can be read by its link alone, not even one started through the API."

@@ -17,6 +17,7 @@ from secrecon.app.parts import build_listener, build_resolver
 from secrecon.app.settings import Settings
 from secrecon.engine.templating.asker import Asker
 from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner
+from secrecon.engine.templating.mints import callback_of
 from secrecon.model.errors import TargetError
 from secrecon.model.interaction import Interaction
 from secrecon.model.scan import Budget
@@ -105,12 +106,6 @@ class OwnListener:
     async def _hit(self, interaction: Interaction) -> None:
         if not interaction.own:
             self._arrived.append((interaction.token, callback_of(interaction)))
-
-
-def callback_of(interaction: Interaction) -> Callback:
-    """A hit as templates see it."""
-    raw = interaction.raw.encode("utf-8", "surrogateescape")
-    return Callback(str(interaction.protocol), raw, b"", interaction.remote_address)
 
 
 class TemplateRun:

@@ -46,6 +46,12 @@ def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn
     metavar="CIDR_OR_HOST",
     help="What you may test: authorizes active checks, and opens private addresses. Repeatable.",
 )
+@click.option(
+    "--templates",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Templates that a full scan runs beside those that ship with SecRecon.",
+)
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def scan(
     target: str,
@@ -54,6 +60,7 @@ def scan(
     output: Path | None,
     fail_on: FailOn | None,
     allow: tuple[str, ...],
+    templates: Path | None,
     quiet: bool,
 ) -> None:
     """Scan TARGET (a domain or an http(s) URL) and write a report.
@@ -61,7 +68,7 @@ def scan(
     Exit code: 0 clean, 1 findings at the threshold of --fail-on, 2 could not test enough, 3 error.
     """
     format_ = format_ or _format_of(output)
-    settings = load_settings(scope_allow=(*load_settings().scope_allow, *allow) or None)
+    settings = load_settings(scope_allow=(*load_settings().scope_allow, *allow) or None, templates=templates)
     configure_logs(settings, quiet=True)
     if output is not None:
         _check_writable(output)

@@ -1,8 +1,9 @@
 """The coverage ledger read back: per area and asset what ran, what did not, and why.
 
-Only DONE may ever be read as clean. A line whose reason begins with `not applicable` (no TLS on a plain http port)
-counts neither for nor against. Areas are the part of a check's id before its first dot; those that look for problems
-are `assessing`, the others (resolve, discover, probe, crawl, ...) only find things to look at.
+Only DONE may ever be read as clean. A line whose reason begins with `not applicable` (no TLS on a plain http port) or
+`by policy` (a template that would write to the target) counts neither for nor against. Areas are the part of a check's
+id before its first dot; those that look for problems are `assessing`, the others (resolve, discover, probe, crawl, ...)
+only find things to look at.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from secrecon.report.text import count, line, listed
 AREAS = {
     "ssrf": "Server-side request forgery (callbacks)",
     "cve": "Known vulnerabilities (CVE)",
+    "template": "Known flaws, asked for directly",
     "exposure": "Exposed files and panels",
     "behaviour": "Redirects and cross-origin behaviour",
     "hygiene": "Security headers and cookies",
@@ -47,6 +49,7 @@ ENOUGH_SHARE = 0.8
 MOST_REASONS = 4
 MOST_NAMED = 3
 NOT_APPLICABLE = "not applicable"
+BY_POLICY = "by policy"
 
 
 def area_of(check: str) -> str:
@@ -122,7 +125,9 @@ def _badness(attempt: Attempt) -> tuple[int, str, int, int]:
 
 
 def _line(attempt: Attempt) -> CoverageLine:
-    does_not_apply = attempt.outcome is Outcome.SKIPPED and attempt.reason.lower().startswith(NOT_APPLICABLE)
+    does_not_apply = attempt.outcome is Outcome.SKIPPED and attempt.reason.lower().startswith(
+        (NOT_APPLICABLE, BY_POLICY)
+    )
     return CoverageLine(
         phase=attempt.phase,
         check=line(attempt.check),

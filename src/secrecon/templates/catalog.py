@@ -109,7 +109,7 @@ def load(paths: Sequence[Path], chance: random.Random) -> Catalog:
             shown = str(file.relative_to(root))
             try:
                 source = read_below(root, file, MAX_BYTES)
-                digest.update(f"{shown}\0{len(source)}\0".encode() + source)
+                digest.update(_fed(shown, source))
                 template = read_draft(source, chance).compile(functools.partial(_helper, root, file))
             except (TemplateError, OSError) as error:
                 problems.append(Problem(shown, error))
@@ -120,6 +120,26 @@ def load(paths: Sequence[Path], chance: random.Random) -> Catalog:
             known.add(template.id)
             entries.append(Entry(shown, template))
     return Catalog(tuple(entries), tuple(problems), digest.hexdigest())
+
+
+def digest_of(root: Path) -> tuple[str, int, float]:
+    """The digest of a directory's templates as `load` gives it, how many files they are, and when the newest changed
+    (epoch seconds). Files that cannot be read count with nothing."""
+    digest = hashlib.sha256()
+    rows, newest, top = 0, 0.0, root.resolve()
+    for file in files_below(top):
+        try:
+            source = read_below(top, file, MAX_BYTES)
+            newest = max(newest, file.stat().st_mtime)
+        except OSError:
+            continue
+        digest.update(_fed(str(file.relative_to(top)), source))
+        rows += 1
+    return digest.hexdigest(), rows, newest
+
+
+def _fed(shown: str, source: bytes) -> bytes:
+    return f"{shown}\0{len(source)}\0".encode() + source
 
 
 def _helper(root: Path, near: Path, name: str) -> bytes:

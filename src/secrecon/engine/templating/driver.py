@@ -28,9 +28,9 @@ BREATHE = 20
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A template to run on a target."""
+    """A template to run on a target. Each is itself alone, so that it can be a key."""
 
     prepared: Prepared
     subject: Subject

@@ -1,0 +1,201 @@
+"""Templates: known flaws asked for directly, those of the products that were seen first, then the others.
+
+A dialogue: what a template asks next depends on what it was answered. Every template on every web service is a line of
+the ledger: what the policy forbids, what the budget left no room for and what got no answer are told as such.
+"""
+
+from __future__ import annotations
+
+import random
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from secrecon.engine.phase import Ground, Judgement
+from secrecon.engine.templating.asker import Asker
+from secrecon.engine.templating.driver import CANCELLED, Attempted, Job, Runner, needs_callback
+from secrecon.engine.templating.findings import cve_ids, doubted, finding_for, line_of
+from secrecon.engine.templating.mints import ScanCallbacks
+from secrecon.engine.view import ScanView
+from secrecon.model.finding import Finding
+from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
+from secrecon.net.clock import Clock
+from secrecon.net.network import Network
+from secrecon.templates.dsl.run import Ambient
+from secrecon.templates.execution.events import Found
+from secrecon.templates.execution.session import Options, Prepared, prepare
+from secrecon.templates.execution.subject import Subject
+from secrecon.templates.policy import Safety, decide
+from secrecon.templates.template import Template
+
+CHUNK = 600
+LISTENING_CHUNK = 3_000
+CALLBACK_SECONDS = 4.0
+BUDGET_SHARE = 0.4
+MAX_ASKED = 50_000
+SPENT = "the share of the scan's requests that templates may use was planned for others"
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A template with the level that the policy gave it."""
+
+    template: Template
+    safety: Safety
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """`rounds`: pairs of template and service, round by round. `refused`: lines that are not run, with the reason."""
+
+    rounds: tuple[tuple[tuple[Armed, str], ...], ...]
+    refused: tuple[Attempt, ...]
+
+
+class TemplatesPhase:
+    """The `templates` step. `load` gives the set; it is called when a scan first needs it."""
+
+    step: ClassVar[str] = "templates"
+    name: ClassVar[PhaseName] = PhaseName.VERIFY
+    title: ClassVar[str] = "Verifying known flaws with templates"
+    touch: ClassVar[Touch] = Touch.LIGHT
+    modes: ClassVar[frozenset[ScanMode]] = frozenset({ScanMode.FULL})
+
+    def __init__(self, load: Callable[[], Sequence[Armed]], clock: Clock, *, intrusive: bool = False) -> None:
+        self._load = load
+        self._clock = clock
+        self._intrusive = intrusive
+        self._askers: weakref.WeakKeyDictionary[Network, Asker] = weakref.WeakKeyDictionary()
+        self._prepared: dict[str, Prepared] = {}
+        self._ambient = Ambient(clock.now, random.SystemRandom(), lambda seconds: None)
+
+    def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
+        return [(line_of(armed.template), service.asset) for armed in self._load() for service in view.web]
+
+    async def hold(self, view: ScanView, round_: int, ground: Ground) -> tuple[Sequence[Judgement], bool]:
+        plan = self._plan(view)
+        judged: list[Judgement] = list(plan.refused) if round_ == 0 else []
+        if round_ >= len(plan.rounds):
+            return judged, False
+        assets = {service.asset: service for service in view.web}
+        jobs: dict[Job, str] = {}
+        for armed, asset in plan.rounds[round_]:
+            origin = assets[asset].origin
+            if origin is not None:
+                jobs[Job(self._ready(armed), Subject(origin, origin.authority))] = asset
+        asker = self._askers.get(ground.network)
+        if asker is None:
+            asker = self._askers[ground.network] = Asker(ground.network, self._clock)
+        source = ScanCallbacks(view.spec, ground, jobs, self._clock) if ground.callbacks is not None else None
+        runner = Runner(asker, Options(), self._ambient, source, stop=ground.stop)
+        found: dict[Job, list[Found]] = {}
+        attempts: list[Attempted] = []
+        async for attempt in runner.run(tuple(jobs), ground.told):
+            attempts.append(attempt)
+            if any(item.held for item in attempt.found):
+                found.setdefault(attempt.job, []).extend(item for item in attempt.found if item.held)
+        await self._listen(runner, ground, found)
+        judged += self._judged(view, jobs, attempts, found)
+        return judged, round_ + 1 < len(plan.rounds)
+
+    async def _listen(self, runner: Runner, ground: Ground, found: dict[Job, list[Found]]) -> None:
+        """Callbacks of this round, for a few seconds where any can come."""
+        until = self._clock.monotonic() + CALLBACK_SECONDS
+        while runner.expects and not ground.stop.is_set():
+            for job, item in await runner.callbacks_now():
+                found.setdefault(job, []).append(item)
+            if self._clock.monotonic() >= until:
+                return
+            await self._clock.sleep(0.2)
+
+    def _judged(
+        self, view: ScanView, jobs: dict[Job, str], attempts: Sequence[Attempted], found: dict[Job, list[Found]]
+    ) -> list[Judgement]:
+        known = dict(view.findings)
+        judged: list[Judgement] = []
+        for attempt in sorted(
+            attempts, key=lambda item: not found.get(item.job)
+        ):  # what was found before what was not
+            job = attempt.job
+            asset, template = jobs[job], job.prepared.template
+            change: Finding | None = None
+            if found.get(job):
+                change = finding_for(job, asset, found[job], known)
+            elif attempt.outcome is Outcome.DONE and not attempt.reason:
+                change = doubted(attempt, asset, known)
+            if change is not None:
+                known[change.fingerprint] = change
+            outcome = Outcome.DONE if found.get(job) else attempt.outcome
+            reason = "" if found.get(job) else attempt.reason
+            if attempt.reason == CANCELLED:
+                outcome, reason = Outcome.SKIPPED, CANCELLED
+            judged.append(Attempt(self.name, line_of(template), asset, outcome, reason, attempt.requests))
+        changed = [item for key, item in known.items() if view.findings.get(key) != item]
+        return [*judged, *changed]
+
+    def _ready(self, armed: Armed) -> Prepared:
+        """Variables that are fixed when a template is loaded are fixed for every target and scan."""
+        ready = self._prepared.get(armed.template.id)
+        if ready is None:
+            ready = self._prepared[armed.template.id] = prepare(armed.template, self._ambient, armed.path)
+        return ready
+
+    def _plan(self, view: ScanView) -> _Plan:
+        """The same for the same view, whatever round asks: rounds are slices of it."""
+        room = min(view.spec.budget.requests * BUDGET_SHARE, MAX_ASKED)
+        seen = {service.asset: _products(view, service.asset) for service in view.web}
+        pairs: list[tuple[tuple[int, int, int], Armed, str]] = []
+        refused: list[Attempt] = []
+        for place, armed in enumerate(self._load()):
+            decision = decide(armed.safety, view.spec.touch, intrusive=self._intrusive)
+            tokens = _tokens(armed.template)
+            cves = {finding.cve_id for finding in view.findings.values()}
+            for asset, products in seen.items():
+                if not decision.allowed:
+                    line = Attempt(self.name, line_of(armed.template), asset, Outcome.SKIPPED, decision.why)
+                    refused.append(line)
+                    continue
+                rank = 0 if cves & set(cve_ids(armed.template)) else 1 if tokens & products else 2
+                pairs.append(((rank, place, 0), armed, asset))
+        pairs.sort(key=lambda pair: pair[0])
+        quiet: list[tuple[Armed, str]] = []
+        listening: list[tuple[Armed, str]] = []
+        for _, armed, asset in pairs:
+            cost = requests_of(armed.template)
+            if cost > room:
+                refused.append(Attempt(self.name, line_of(armed.template), asset, Outcome.SKIPPED, SPENT))
+                continue
+            room -= cost
+            (listening if needs_callback(armed.template) else quiet).append((armed, asset))
+        rounds = [tuple(quiet[at : at + CHUNK]) for at in range(0, len(quiet), CHUNK)]
+        rounds += [tuple(listening[at : at + LISTENING_CHUNK]) for at in range(0, len(listening), LISTENING_CHUNK)]
+        return _Plan(tuple(rounds), tuple(refused))
+
+
+def requests_of(template: Template) -> int:
+    """How many requests a template makes of one target, redirects not among them."""
+    total = len(template.dns) + len(template.ssl) + sum(len(block.hosts) for block in template.tcp)
+    for block in template.http:
+        total += max(len(block.paths), len(block.raws)) * (
+            block.payloads.count if block.payloads is not None else 1
+        )
+    return total
+
+
+def _products(view: ScanView, asset: str) -> frozenset[str]:
+    found: set[str] = set()
+    for technology in view.technologies:
+        if technology.asset == asset:
+            found.add(technology.name.lower())
+            found |= {part for part in technology.cpe.lower().split(":")[3:5] if part not in ("", "*")}
+    return frozenset(found)
+
+
+def _tokens(template: Template) -> frozenset[str]:
+    """What a template says it is about: tags, product and vendor."""
+    info = template.info
+    cpe = info.classification.get("cpe", "").lower().split(":")[3:5]
+    named = [info.metadata.get(key, "").lower() for key in ("product", "vendor")]
+    return frozenset(word for word in (*(tag.lower() for tag in info.tags), *cpe, *named) if word not in ("", "*"))

@@ -1,0 +1,194 @@
+"""What a template's results mean for a scan: a finding of its own, or more about one that a version suggested.
+
+A template that proves its CVE by behaviour or a callback lifts the version's finding; one that ran and found nothing
+says so there and takes confidence away. A template that only compares versions proves no more than a version. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from secrecon.detect.evidence import excerpt, printable
+from secrecon.engine.templating.driver import Attempted, Job
+from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
+from secrecon.templates.execution.events import Found
+from secrecon.templates.matchers import DslTest
+from secrecon.templates.template import Template
+
+MAX_REQUEST, MAX_RESPONSE, MAX_TEXT = 2_000, 3_000, 1_500
+MAX_REFERENCES = 12
+CLEAN = "asked, and the answer did not confirm it"
+UNCONFIRMED = 0.5
+"""What remains of a version's confidence when the template for it found nothing."""
+_CONFIDENCE = {EvidenceLevel.VERSION_RANGE: 0.6, EvidenceLevel.BEHAVIOUR: 0.92, EvidenceLevel.CALLBACK: 0.97}
+BY_LOOKUP = 0.85
+"""A callback that was a DNS lookup alone."""
+
+
+def check_of(template: Template) -> str:
+    """The stable id of the check that a template is."""
+    cves = cve_ids(template)
+    return f"cve.{cves[0]}" if len(cves) == 1 else f"template.{template.id}"
+
+
+def line_of(template: Template) -> str:
+    """The template's own line in the coverage ledger."""
+    return f"template.{template.id}"
+
+
+def cve_ids(template: Template) -> tuple[str, ...]:
+    """The CVE ids that a template names, in upper case."""
+    written = template.info.classification.get("cve-id", "").replace("[", " ").replace("]", " ").replace(",", " ")
+    return tuple(word.upper() for word in written.split() if word.upper().startswith("CVE-"))
+
+
+def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str, Finding]) -> Finding:
+    """One finding for everything that a template found on an asset. `known`: the scan's findings by fingerprint."""
+    first = max(found, key=lambda item: item.callback is not None)
+    template, info = first.template, first.template.info
+    level = _level(template, found)
+    confidence = _CONFIDENCE[level]
+    if level is EvidenceLevel.CALLBACK and all(f.callback is None or f.callback.protocol == "dns" for f in found):
+        confidence = BY_LOOKUP
+    evidence = tuple(_evidence(template, item) for item in found[:3])
+    before = _suggested(template, asset, known)
+    if before is not None:
+        return _lifted(before, template, level, confidence, evidence)
+    cves = cve_ids(template)
+    return Finding(
+        check=check_of(template),
+        title=_title(template),
+        severity=severity_of(info.severity),
+        asset=asset,
+        location=_location(first, asset),
+        evidence_level=level,
+        confidence=confidence,
+        evidence=evidence,
+        description=_text(info.description) or f"The template {template.id} matched.",
+        impact=_text(info.metadata.get("impact", "")) or _text(info.description),
+        remediation=_text(info.metadata.get("remediation", ""))
+        or "Update the product to a version in which this is fixed; the references say which.",
+        references=tuple(ref for ref in info.references if ref.startswith("https://"))[:MAX_REFERENCES],
+        cve_id=cves[0] if cves else None,
+        cwe=tuple(
+            word for word in info.classification.get("cwe-id", "").replace(",", " ").split() if "CWE-" in word
+        ),
+        cvss_score=_score(info.classification.get("cvss-score", "")),
+        cvss_vector=info.classification.get("cvss-metrics") or None,
+        kev=("kev" in info.tags) if cves else None,
+        oast_verified=level is EvidenceLevel.CALLBACK,
+    )
+
+
+def doubted(attempt: Attempted, asset: str, known: Mapping[str, Finding]) -> Finding | None:
+    """The version's finding that a template for its CVE did not confirm, with less confidence; None where there is none,
+    or where that was said before."""
+    template = attempt.job.prepared.template
+    before = _suggested(template, asset, known)
+    if before is None or any(template.id in item.summary for item in before.evidence) or _by_version(template):
+        return None
+    told = Evidence(kind="http", summary=f"template {template.id}: {CLEAN} ({attempt.requests} requests)")
+    words = f"{before.description} The template {template.id} asked for the flaw itself and did not see it."
+    return replace(
+        before,
+        confidence=round(before.confidence * UNCONFIRMED, 2),
+        evidence=(*before.evidence, told),
+        description=words[:MAX_TEXT],
+    )
+
+
+def severity_of(written: str) -> Severity:
+    """A template's severity; unknown counts as info."""
+    try:
+        return Severity(written.lower())
+    except ValueError:
+        return Severity.INFO
+
+
+def _suggested(template: Template, asset: str, known: Mapping[str, Finding]) -> Finding | None:
+    cves = cve_ids(template)
+    levels = (EvidenceLevel.BANNER, EvidenceLevel.VERSION_RANGE)
+    return next(
+        (f for f in known.values() if f.cve_id in cves and f.asset == asset and f.evidence_level in levels), None
+    )
+
+
+def _lifted(
+    before: Finding, template: Template, level: EvidenceLevel, confidence: float, evidence: tuple[Evidence, ...]
+) -> Finding:
+    """The version's finding, now verified; what the version said stays as evidence."""
+    if level.rank <= before.evidence_level.rank:
+        return replace(before, evidence=(*before.evidence, *evidence))
+    how = "by a callback" if level is EvidenceLevel.CALLBACK else "by its behaviour"
+    title = before.title.removeprefix("Possible, by its version: ")
+    return replace(
+        before,
+        title=title,
+        evidence_level=level,
+        confidence=max(before.confidence, confidence),
+        evidence=(*evidence, *before.evidence),
+        description=f"{_text(template.info.description)} Verified on the target {how}.".strip()[:MAX_TEXT],
+        oast_verified=before.oast_verified or level is EvidenceLevel.CALLBACK,
+    )
+
+
+def _level(template: Template, found: Sequence[Found]) -> EvidenceLevel:
+    if any(item.callback is not None for item in found):
+        return EvidenceLevel.CALLBACK
+    return EvidenceLevel.VERSION_RANGE if _by_version(template) else EvidenceLevel.BEHAVIOUR
+
+
+def _by_version(template: Template) -> bool:
+    """True where the verdict is a comparison of version numbers."""
+    tests = [matcher.test for block in template.http for matcher in block.operators.matchers]
+    return any(
+        "compare_versions" in program.calls
+        for test in tests
+        if isinstance(test, DslTest)
+        for program in test.programs
+    )
+
+
+def _title(template: Template) -> str:
+    cves = cve_ids(template)
+    name = _text(template.info.name)[:200]
+    return f"{name} ({cves[0]})" if len(cves) == 1 and cves[0] not in name else name
+
+
+def _location(found: Found, asset: str) -> str:
+    """Where on the asset it was found, without the query, whose values may be random."""
+    return found.matched.removeprefix(asset).partition("?")[0][:300] or "/"
+
+
+def _evidence(template: Template, found: Found) -> Evidence:
+    what = ", ".join(part for part in (found.matcher, found.extractor) if part)
+    values = ", ".join(printable(value)[:80] for value in found.extracted[:5])
+    callback = found.callback
+    return Evidence(
+        kind="callback"
+        if callback is not None
+        else found.protocol
+        if found.protocol in ("http", "dns")
+        else "http",
+        summary=f"template {template.id}" + (f" ({what})" if what else "") + (f": {values}" if values else ""),
+        request=excerpt(found.request, MAX_REQUEST),
+        response=excerpt(found.response, MAX_RESPONSE),
+        matcher=f"the matchers of template {template.id} hold" + (f": {what}" if what else ""),
+        callback=""
+        if callback is None
+        else f"{callback.protocol} from {callback.address}\n{excerpt(callback.request, MAX_REQUEST)}",
+        curl=found.curl,
+    )
+
+
+def _text(written: str) -> str:
+    return " ".join(written.split())[:MAX_TEXT]
+
+
+def _score(written: str) -> float | None:
+    try:
+        score = float(written)
+    except ValueError:
+        return None
+    return score if 0 < score <= 10 else None
