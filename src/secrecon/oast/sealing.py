@@ -15,7 +15,7 @@ import json
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -108,14 +108,17 @@ def same(given: bytes, kept: bytes) -> bool:
 
 
 def lock_key(session_key: bytes, secret: str, correlation: str) -> bytes:
-    """A session's AES key as it is kept at rest: only whoever has the session's secret opens it.
-
-    The pad is a digest over secret and id, both used for one 32-byte key only, which makes it a one-time pad.
-    """
-    pad = hmac.digest(_AT_REST + correlation.encode("ascii"), secret.encode("utf-8", "surrogatepass"), "sha256")
-    return bytes(a ^ b for a, b in zip(session_key, pad, strict=True))
+    """A session's AES key as it is kept at rest (RFC 3394): only whoever has the session's secret opens it."""
+    return keywrap.aes_key_wrap(_at_rest(secret, correlation), session_key)
 
 
 def unlock_key(locked: bytes, secret: str, correlation: str) -> bytes:
-    """The AES key back."""
-    return lock_key(locked, secret, correlation)
+    """The AES key back. Raises ValueError where what was kept is damaged."""
+    try:
+        return keywrap.aes_key_unwrap(_at_rest(secret, correlation), locked)
+    except keywrap.InvalidUnwrap as error:
+        raise ValueError("the kept session key is damaged") from error
+
+
+def _at_rest(secret: str, correlation: str) -> bytes:
+    return hmac.digest(_AT_REST + correlation.encode("ascii"), secret.encode("utf-8", "surrogatepass"), "sha256")

@@ -15,7 +15,8 @@ NONCE_LENGTH = 13
 TOKEN_LENGTH = CORRELATION_LENGTH + NONCE_LENGTH
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 OWN_PREFIX = "selftest"
-"""How the correlation part of our own canaries begins, so that any listener process knows them without asking."""
+"""How the correlation part (or, in a session on a server, the nonce) of our own canaries begins, so that any process
+knows them without asking."""
 
 MAX_TOKENS = 64
 MAX_TEXT = 16_384
@@ -30,7 +31,18 @@ def new_token(source: random.Random, *, own: bool = False) -> str:
 
 def is_own(token: str) -> bool:
     """True for a canary of a self-test: a hit on it proves nothing about a target."""
-    return token.startswith(OWN_PREFIX)
+    return token.startswith(OWN_PREFIX) or token.startswith(OWN_PREFIX, CORRELATION_LENGTH)
+
+
+def new_correlation(source: random.Random) -> str:
+    """A fresh correlation id."""
+    return "".join(source.choice(ALPHABET) for _ in range(CORRELATION_LENGTH))
+
+
+def new_nonce(source: random.Random, *, own: bool = False) -> str:
+    """A fresh nonce for a session's payload. `own`: of a canary."""
+    prefix = OWN_PREFIX if own else ""
+    return prefix + "".join(source.choice(ALPHABET) for _ in range(NONCE_LENGTH - len(prefix)))
 
 
 def is_token(text: str) -> bool:
