@@ -208,7 +208,6 @@ def test_what_runs_code_is_refused_by_policy(section: str) -> None:
         (HEAD + "workflows:\n  - template: a.yaml\n", "workflows is not built", False),
         (HEAD + GET + "    fuzzing: []\n", "fuzzing is not built", False),
         (HEAD + GET + "    global-matchers: true\n", "global-matchers is not built", False),
-        (HEAD + "flow: |\n  for (let a of b) { http(1) }\n" + GET, "JavaScript", False),
         (HEAD + GET + '    body: \'{{generate_java_gadget("dns", "x", "raw")}}\'\n', "gadget runs code", True),
         (HEAD + GET + "    body: '{{base64(\"{{public_ip()}}\")}}'\n", "cannot use the network", False),
         (

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from secrecon.app.parts import build_listener, build_resolver
@@ -18,7 +18,7 @@ from secrecon.app.settings import Settings
 from secrecon.engine.templating.asker import Asker
 from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner
 from secrecon.engine.templating.mints import callback_of
-from secrecon.model.errors import TargetError
+from secrecon.model.errors import OperatorError, TargetError
 from secrecon.model.interaction import Interaction
 from secrecon.model.scan import Budget
 from secrecon.model.scan import Outcome as Done
@@ -29,6 +29,7 @@ from secrecon.net.loop import prepare_loop
 from secrecon.net.network import Network
 from secrecon.net.resolver import Resolver
 from secrecon.net.route import local_address_towards
+from secrecon.oast.client import OastClient, ServerHit
 from secrecon.oast.tokens import new_token
 from secrecon.templates.catalog import Entry
 from secrecon.templates.dsl.run import Ambient
@@ -38,6 +39,7 @@ from secrecon.templates.execution.subject import Subject, parse_subject
 
 COOLDOWN = 5.0
 POLL = 0.2
+SERVER_POLL = 1.0
 RUN_SECONDS = 6 * 3600.0
 
 
@@ -108,6 +110,40 @@ class OwnListener:
             self._arrived.append((interaction.token, callback_of(interaction)))
 
 
+class ServerCallbacks:
+    """Callback addresses of an Interactsh-compatible server. `problem`: why the last poll failed, "" where it did not."""
+
+    def __init__(self, client: OastClient) -> None:
+        self._client = client
+        self.problem = ""
+
+    async def start(self) -> None:
+        await self._client.start()
+
+    async def stop(self) -> None:
+        await self._client.close()
+
+    def mint(self, job: Job) -> tuple[str, str] | None:
+        return self._client.mint()
+
+    async def keep(self, job: Job, tokens: Sequence[str], request: bytes) -> None:
+        """Nothing outlives this process, so there is nothing to store."""
+
+    async def collect(self) -> Sequence[tuple[str, Callback]]:
+        try:
+            hits = await self._client.poll()
+        except OperatorError as error:
+            self.problem = str(error)
+            return ()
+        self.problem = ""
+        return [(hit.token, _callback(hit)) for hit in hits]
+
+
+def _callback(hit: ServerHit) -> Callback:
+    request = hit.request.encode("utf-8", "surrogateescape")
+    return Callback(hit.protocol, request, hit.response.encode("utf-8", "surrogateescape"), hit.remote_address)
+
+
 class TemplateRun:
     """One run. `entries` in the order they are tried; `targets` as the operator wrote them. Raises BadInput for a target
     that is none."""
@@ -119,14 +155,14 @@ class TemplateRun:
         targets: Sequence[str],
         options: Options,
         limits: Limits,
-        source: CallbackSource | None = None,
+        server: OastClient | None = None,
     ) -> None:
         self._settings = settings
         self._entries = entries
         self._subjects = [parse_subject(target) for target in targets]
         self._options = options
         self._limits = limits
-        self._source = source
+        self._server = ServerCallbacks(server) if server is not None else None
         self.tally = Tally()
         self.stop = asyncio.Event()
 
@@ -142,6 +178,24 @@ class TemplateRun:
         by_host: dict[str, list[Subject]] = {}
         for subject in self._subjects:
             by_host.setdefault(subject.origin.host, []).append(subject)
+        if self._server is not None:
+            await self._server.start()
+        try:
+            async for item in self._hosts(by_host, resolver, clock, ambient, prepared, told):
+                yield item
+        finally:
+            if self._server is not None:
+                await self._server.stop()
+
+    async def _hosts(
+        self,
+        by_host: Mapping[str, Sequence[Subject]],
+        resolver: Resolver,
+        clock: SystemClock,
+        ambient: Ambient,
+        prepared: Sequence[Prepared],
+        told: Callable[[int, int], Awaitable[None]] | None,
+    ) -> AsyncIterator[tuple[Job, Found]]:
         for host, subjects in by_host.items():
             if self.stop.is_set():
                 return
@@ -178,12 +232,14 @@ class TemplateRun:
                 self.tally.found += 1
                 yield job, found
             if time.monotonic() >= until or self.stop.is_set():
-                return
-            await asyncio.sleep(POLL)
+                break
+            await asyncio.sleep(POLL if self._server is None else SERVER_POLL)
+        if runner.expects and self._server is not None and self._server.problem:
+            self.tally.reasons[f"callbacks may be missing: {self._server.problem}"] += 1
 
     async def _listen(self, addresses: Sequence[str]) -> tuple[CallbackSource | None, OwnListener | None]:
-        if self._source is not None:
-            return self._source, None
+        if self._server is not None:
+            return self._server, None
         if not addresses:
             return None, None
         own = OwnListener(self._settings, local_address_towards(addresses[0]))

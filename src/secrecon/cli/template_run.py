@@ -21,6 +21,8 @@ from secrecon.app.template_run import Limits, TemplateRun
 from secrecon.cli.show import stderr_console
 from secrecon.engine.templating.driver import Job
 from secrecon.model.errors import BadInput
+from secrecon.net.clock import SystemClock
+from secrecon.oast.client import OastClient, ServerOptions
 from secrecon.templates.catalog import Catalog, Choice, load
 from secrecon.templates.execution.events import Found
 from secrecon.templates.execution.session import Options
@@ -115,7 +117,10 @@ def run(
     configure_logs(settings, quiet=True)
     if not silent:
         _tell_problems(catalog, 0 if allow_self_contained else len(alone))
-    one = TemplateRun(settings, entries, targets, options, Limits(rate, concurrency, timeout, cooldown))
+    server = None
+    if oast_server:
+        server = OastClient(oast_server, SystemClock(), ServerOptions(token=oast_token or "", fallback=True))
+    one = TemplateRun(settings, entries, targets, options, Limits(rate, concurrency, timeout, cooldown), server)
     asyncio.run(_run(one, jsonl=jsonl, silent=silent))
 
 
