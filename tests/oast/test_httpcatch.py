@@ -75,7 +75,7 @@ def test_a_token_that_was_only_repeated_is_not_caught(request_: str) -> None:
         ("/x.xml?a=1", "application/xml"),
         ("/robots.txt", "text/plain"),
         ("/", "text/html"),
-        ("/x.PNG", "text/html"),
+        ("/x.PNG", "image/png"),
     ],
 )
 def test_the_answer_fits_the_extension(path: str, kind: str) -> None:

@@ -164,11 +164,14 @@ class InputPlace(StrEnum):
     HEADER = "header"
     PATH = "path"
     COOKIE = "cookie"
+    XML = "xml"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One value that a request carries. For JSON, `name` is a path such as `source.url`."""
+    """One value that a request carries. For JSON and XML, `name` is a path such as `source.url`; for a FILE, `value` is
+    what the form says it accepts."""
 
     name: str
     place: InputPlace

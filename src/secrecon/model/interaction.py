@@ -64,8 +64,12 @@ class OastReach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OastSelfTest:
-    """A canary sent out the way a target would send it, and what became of it."""
+    """A canary sent out the way a target would send it, and what became of it.
+
+    `origin`: where the listener answers by address (`http://192.0.2.7:8880`), "" where that is not known.
+    """
 
     http: OastReach
     dns: OastReach
     detail: str
+    origin: str = ""

@@ -90,7 +90,7 @@ class EmbeddedCallbacks:
         arrived = await self._arrived(log, wanted)
         http, http_words = self._http_verdict(by_http, arrived, addresses)
         dns, dns_words = self._dns_verdict(by_dns, arrived)
-        return OastSelfTest(http, dns, f"HTTP: {http_words} DNS: {dns_words}")
+        return OastSelfTest(http, dns, f"HTTP: {http_words} DNS: {dns_words}", str(self.origin))
 
     def _authority(self, host: str) -> str:
         return Origin("http", host, self.origin.port).authority

@@ -7,9 +7,9 @@ connection) and nothing else that the client sent. Head and body are bounded; mo
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
+from secrecon.oast.answers import answer_for
 from secrecon.oast.tokens import find_tokens, marker
 
 MAX_HEAD = 16_384
@@ -106,24 +106,15 @@ def _values(lines: list[str], name: str) -> list[str]:
 
 def _answer(method: str, target: str, tokens: tuple[str, ...]) -> bytes:
     markers = " ".join(marker(token) for token in tokens[:MAX_MARKERS])
-    path = target.partition("?")[0].partition("#")[0].lower()
-    if not tokens:
-        status, kind, body = "404 Not Found", "text/plain", "This listener records out-of-band callbacks.\n"
-    elif path.endswith("/robots.txt"):
-        status, kind, body = "200 OK", "text/plain", f"User-agent: *\nDisallow: / # {markers}\n"
-    elif path.endswith(".json"):
-        status, kind, body = "200 OK", "application/json", json.dumps({"data": markers})
-    elif path.endswith(".xml"):
-        status, kind, body = "200 OK", "application/xml", f"<data>{markers}</data>"
-    else:
-        status, kind, body = "200 OK", "text/html", f"<html><head></head><body>{markers}</body></html>"
-    content = body.encode("ascii")
+    made = answer_for(target.partition("?")[0].partition("#")[0], tokens, markers)
+    moved = f"Location: {made.location}\r\n" if made.location else ""
+    text = "; charset=utf-8" if not made.kind.startswith("image/png") else ""
     head = (
-        f"HTTP/1.1 {status}\r\nServer: secrecon-callbacks\r\nContent-Type: {kind}; charset=utf-8\r\n"
-        f"Content-Length: {len(content)}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        f"HTTP/1.1 {made.status}\r\nServer: secrecon-callbacks\r\nContent-Type: {made.kind}{text}\r\n{moved}"
+        f"Content-Length: {len(made.body)}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
         "Connection: close\r\n\r\n"
     )
-    return head.encode("ascii") + (b"" if method == "HEAD" else content)
+    return head.encode("ascii") + (b"" if method == "HEAD" else made.body)
 
 
 def _printable(data: bytes) -> str:
