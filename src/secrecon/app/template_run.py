@@ -36,6 +36,7 @@ from secrecon.templates.dsl.run import Ambient
 from secrecon.templates.execution.events import Callback, Found
 from secrecon.templates.execution.session import Options, Prepared, prepare
 from secrecon.templates.execution.subject import Subject, parse_subject
+from secrecon.templates.workflow import Workflow
 
 COOLDOWN = 5.0
 POLL = 0.2
@@ -156,6 +157,7 @@ class TemplateRun:
         options: Options,
         limits: Limits,
         server: OastClient | None = None,
+        workflows: Sequence[Workflow] = (),
     ) -> None:
         self._settings = settings
         self._entries = entries
@@ -163,6 +165,8 @@ class TemplateRun:
         self._options = options
         self._limits = limits
         self._server = ServerCallbacks(server) if server is not None else None
+        self._workflows = workflows
+        self._ready: dict[str, Prepared] = {}
         self.tally = Tally()
         self.stop = asyncio.Event()
 
@@ -174,7 +178,7 @@ class TemplateRun:
         clock = SystemClock()
         ambient = Ambient(time.time, random.SystemRandom(), lambda seconds: None)
         resolver = build_resolver(self._settings)
-        prepared = [prepare(entry.template, ambient, entry.path) for entry in self._entries]
+        prepared = [self._prepare(entry, ambient) for entry in self._entries]
         by_host: dict[str, list[Subject]] = {}
         for subject in self._subjects:
             by_host.setdefault(subject.origin.host, []).append(subject)
@@ -226,6 +230,13 @@ class TemplateRun:
             for found in attempt.found:
                 self.tally.found += found.held
                 yield attempt.job, found
+        for workflow in self._workflows:
+            for subject in subjects:
+                for attempt in await runner.flow(workflow, subject, lambda e: self._prepare(e, runner.ambient)):
+                    self.tally.add(attempt)
+                    for found in attempt.found:
+                        self.tally.found += found.held
+                        yield attempt.job, found
         until = time.monotonic() + self._limits.cooldown
         while runner.expects:
             for job, found in await runner.callbacks_now():
@@ -236,6 +247,12 @@ class TemplateRun:
             await asyncio.sleep(POLL if self._server is None else SERVER_POLL)
         if runner.expects and self._server is not None and self._server.problem:
             self.tally.reasons[f"callbacks may be missing: {self._server.problem}"] += 1
+
+    def _prepare(self, entry: Entry, ambient: Ambient) -> Prepared:
+        ready = self._ready.get(entry.template.id)
+        if ready is None:
+            ready = self._ready[entry.template.id] = prepare(entry.template, ambient, entry.path)
+        return ready
 
     async def _listen(self, addresses: Sequence[str]) -> tuple[CallbackSource | None, OwnListener | None]:
         if self._server is not None:

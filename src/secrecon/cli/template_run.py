@@ -18,6 +18,7 @@ import click
 from secrecon.app.logs import configure_logs
 from secrecon.app.settings import load_settings
 from secrecon.app.template_run import Limits, TemplateRun
+from secrecon.app.workflow_files import load_workflow
 from secrecon.cli.show import stderr_console
 from secrecon.engine.templating.driver import Job
 from secrecon.model.errors import BadInput
@@ -102,6 +103,7 @@ def run(
         _words(tags), _words(severity), _words(ids), _words(exclude_tags), _words(exclude_severity), _words(no_ids)
     )
     catalog = load(paths, random.SystemRandom())
+    workflows = [load_workflow(file, paths) for file in flows]
     entries = [entry for entry in catalog.entries if choice.takes(entry.template)]
     alone = [entry for entry in entries if entry.template.self_contained]
     if not allow_self_contained:
@@ -117,10 +119,22 @@ def run(
     configure_logs(settings, quiet=True)
     if not silent:
         _tell_problems(catalog, 0 if allow_self_contained else len(alone))
+        for workflow, used in workflows:
+            _tell_problems(used, 0)
+            for name in workflow.missing:
+                click.echo(f"{workflow.id}: not in the set: {name}", err=True)
     server = None
     if oast_server:
         server = OastClient(oast_server, SystemClock(), ServerOptions(token=oast_token or "", fallback=True))
-    one = TemplateRun(settings, entries, targets, options, Limits(rate, concurrency, timeout, cooldown), server)
+    one = TemplateRun(
+        settings,
+        entries,
+        targets,
+        options,
+        Limits(rate, concurrency, timeout, cooldown),
+        server,
+        [flow for flow, _ in workflows],
+    )
     asyncio.run(_run(one, jsonl=jsonl, silent=silent))
 
 

@@ -52,7 +52,7 @@ class Draft:
         identity = fields.wanted("id")
         if len(identity) > 200 or not _ID.fullmatch(identity):
             raise TemplateInvalid(f"not an id: {identity[:60]}", fields.line_of("id"))
-        info = _info(fields)
+        info = read_info(fields)
         self._refuse(fields)
         constants = {name: scalar(value, "a constant").text for name, value in fields.table("constants")}
         made = Template(
@@ -115,7 +115,8 @@ def _preprocess(source: bytes, chance: random.Random) -> tuple[bytes, dict[str, 
     return ("".join(parts) + text[end:]).encode("latin-1"), constants
 
 
-def _info(fields: Fields) -> Info:
+def read_info(fields: Fields) -> Info:
+    """The `info` table that templates and workflows have."""
     node = fields.node("info")
     if node is None:
         raise TemplateInvalid("the template has no info", fields.line)
@@ -132,6 +133,8 @@ def _info(fields: Fields) -> Info:
         references=tuple(item.text.strip() for item in info.scalars("reference")),
         classification=dict(_flat(info.table("classification"))),
         metadata=dict(_flat(info.table("metadata"))),
+        impact=info.text("impact").strip(),
+        remediation=info.text("remediation").strip(),
     )
 
 

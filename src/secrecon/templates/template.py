@@ -34,6 +34,8 @@ class Info:
     references: tuple[str, ...] = ()
     classification: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    impact: str = ""
+    remediation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

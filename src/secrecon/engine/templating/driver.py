@@ -7,20 +7,23 @@ carries them leaves (`CallbackSource.keep`). What waits for a callback is judged
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from secrecon.engine.templating.asker import Asker
 from secrecon.model.scan import Outcome as Done
+from secrecon.templates.catalog import Entry
 from secrecon.templates.dsl.run import Ambient
 from secrecon.templates.execution.asks import Answer, Ask, Trouble
+from secrecon.templates.execution.cookies import Jar
 from secrecon.templates.execution.events import Callback, Found, Waiting, judge_callback
 from secrecon.templates.execution.http import listens
 from secrecon.templates.execution.run import Outcome, execute
 from secrecon.templates.execution.session import Options, Prepared
 from secrecon.templates.execution.subject import Subject
 from secrecon.templates.template import Template
+from secrecon.templates.workflow import Step, Workflow
 
 CANCELLED = "cancelled before it was run"
 NO_LISTENER = "it is proven by a callback, and no listener can be reached"
@@ -132,7 +135,38 @@ class Runner:
                     proven += [(job, item) for item in found]
         return proven
 
+    async def flow(
+        self, workflow: Workflow, subject: Subject, ready: Callable[[Entry], Prepared]
+    ) -> list[Attempted]:
+        """A workflow on one target: one cookie jar, what was extracted passed on. Every attempt, in order."""
+        attempts: list[Attempted] = []
+        await self._steps(workflow.steps, _Way(subject, ready, Jar(), attempts), {})
+        return attempts
+
+    async def _steps(self, steps: Sequence[Step], way: _Way, passed: Mapping[str, object]) -> None:
+        for step in steps:
+            for entry in step.entries:
+                job = Job(way.ready(entry), way.subject)
+                if self.stop.is_set():
+                    way.attempts.append(Attempted(job, Done.SKIPPED, CANCELLED, 0))
+                    continue
+                attempt, outcome = await self._run(job, way.jar, passed)
+                way.attempts.append(attempt)
+                if not outcome.matched:
+                    continue
+                told = frozenset(
+                    name for found in attempt.found for name in (found.matcher, found.extractor) if name
+                )
+                values = {**passed, **_extracted(outcome)}
+                await self._steps(step.steps, way, values)
+                for branch in step.branches:
+                    if branch.taken(told):
+                        await self._steps(branch.steps, way, values)
+
     async def _attempt(self, job: Job) -> Attempted:
+        return (await self._run(job, None, {}))[0]
+
+    async def _run(self, job: Job, jar: Jar | None, passed: Mapping[str, object]) -> tuple[Attempted, Outcome]:
         minted: list[str] = []
 
         def mint() -> tuple[str, str] | None:
@@ -141,12 +175,12 @@ class Runner:
                 minted.append(made[1])
             return made
 
-        steps = execute(job.prepared, job.subject, self.options, self.ambient, mint)
+        steps = execute(job.prepared, job.subject, self.options, self.ambient, mint, jar=jar, passed=passed)
         outcome = await self._drive(job, steps, minted)
         for waiting in outcome.waiting:
             for token in waiting.tokens:
                 self._waiting.setdefault(token, []).append((job, waiting))
-        return attempted(job, outcome)
+        return attempted(job, outcome), outcome
 
     async def _drive(self, job: Job, steps: Generator[Ask, Answer, Outcome], minted: list[str]) -> Outcome:
         asker = self.asker
@@ -163,6 +197,27 @@ class Runner:
         except StopIteration as end:
             result: Outcome = end.value
             return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A workflow under way on one target."""
+
+    subject: Subject
+    ready: Callable[[Entry], Prepared]
+    jar: Jar
+    attempts: list[Attempted]
+
+
+def _extracted(outcome: Outcome) -> dict[str, object]:
+    """What a template's extractors told, for the templates that follow: one value, or a list and each by number."""
+    values: dict[str, object] = dict(outcome.dynamic)
+    for found in outcome.found:
+        if found.extractor and found.extracted:
+            several = len(found.extracted) > 1
+            values[found.extractor] = found.extracted if several else found.extracted[0]
+            values.update({f"{found.extractor}{at}": value for at, value in enumerate(found.extracted) if several})
+    return values
 
 
 def attempted(job: Job, outcome: Outcome) -> Attempted:

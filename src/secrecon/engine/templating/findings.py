@@ -66,8 +66,8 @@ def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str
         confidence=confidence,
         evidence=evidence,
         description=_text(info.description) or f"The template {template.id} matched.",
-        impact=_text(info.metadata.get("impact", "")) or _text(info.description),
-        remediation=_text(info.metadata.get("remediation", ""))
+        impact=_text(info.impact or info.metadata.get("impact", "") or info.description),
+        remediation=_text(info.remediation or info.metadata.get("remediation", ""))
         or "Update the product to a version in which this is fixed; the references say which.",
         references=tuple(ref for ref in info.references if ref.startswith("https://"))[:MAX_REFERENCES],
         cve_id=cves[0] if cves else None,

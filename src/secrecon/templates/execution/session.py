@@ -66,7 +66,8 @@ def _texts(value: Text | tuple[Text, ...]) -> tuple[Text, ...]:
 
 
 class Session:
-    """State of one execution. `jar` may be shared by a workflow. `context` is None where blocks share nothing."""
+    """State of one execution. A workflow gives its own `jar`, and what is extracted goes on to the
+    next. `shares`: whether blocks see what earlier ones learned."""
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class Session:
         self.ambient = Ambient(ambient.now, ambient.chance, self.waits.append)
         self.jar = jar if jar is not None else Jar()
         self.context: dict[str, object] = dict(passed or {})
-        self.shares = len(self.template.sections) > 1 or self.template.flow is not None
+        self.shares = len(self.template.sections) > 1 or self.template.flow is not None or jar is not None
         self.found: list[Found] = []
         self.waiting: list[Waiting] = []
         self.problems: list[tuple[Trouble, str]] = []

@@ -1,0 +1,47 @@
+"""Finds the templates that a workflow file names: beside it, in the folders above it, or in the set that was given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from secrecon.model.errors import OperatorError
+from secrecon.templates.catalog import MAX_ABOVE, Catalog, load
+from secrecon.templates.workflow import Workflow, named_in, read_workflow
+from secrecon.templates.yamltree import MAX_BYTES
+
+
+def load_workflow(file: Path, given: Sequence[Path]) -> tuple[Workflow, Catalog]:
+    """The workflow in `file` with its templates, looked for in `given` first. Raises TemplateInvalid, OperatorError."""
+    try:
+        with file.open("rb") as opened:
+            source = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise OperatorError(f"the workflow {file} cannot be read: {error.strerror}") from error
+    paths, tags = named_in(source)
+    above = [file.resolve().parent, *file.resolve().parents[1:MAX_ABOVE], Path.cwd()]
+    folders = [path.resolve() for path in given if path.is_dir()]
+    if tags:
+        wanted = folders or [_root_of(file.resolve())]
+    else:
+        wanted = [found for path in paths if (found := _first(path, [*folders, *above])) is not None]
+    catalog = load(wanted, random.SystemRandom())
+    return read_workflow(source, catalog.entries), catalog
+
+
+def _first(path: str, folders: Sequence[Path]) -> Path | None:
+    """A template or a folder of them below one of `folders`. Paths that leave the folder are not followed."""
+    for folder in folders:
+        found = (folder / path).resolve()
+        if found.exists() and found.is_relative_to(folder):
+            return found
+    return None
+
+
+def _root_of(file: Path) -> Path:
+    """The set that a workflow file lies in: what its folder `workflows` is in, else its own folder."""
+    for folder in file.parents[:MAX_ABOVE]:
+        if folder.name == "workflows":
+            return folder.parent
+    return file.parent
