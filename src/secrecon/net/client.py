@@ -32,14 +32,25 @@ STAGGER = 0.3
 @dataclass(frozen=True, slots=True)
 class RawSend:
     """Bytes to send as they are: `request.raw`. `connect`: where to, as the request may be meant for another host. `sni`:
-    the TLS name, "" for the host of `connect`. `timeout`: seconds for every stage after connecting, 0 for the usual
-    ones. `fresh`: neither take a pooled connection nor keep this one."""
+    the TLS name, "" for the host of `connect`. `timeout`: seconds for the exchange, and at most for connecting, 0 for
+    the usual times. `fresh`: neither take a pooled connection nor keep this one."""
 
     request: HttpRequest
     connect: Origin
     sni: str = ""
     timeout: float = 0.0
     fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an exchange goes: for what connection, to one of which addresses, within which times, and whether a pooled
+    connection may be taken and kept."""
+
+    key: Key
+    addresses: Sequence[str]
+    patience: Timeouts
+    keep: bool
 
 
 class Client:
@@ -62,42 +73,29 @@ class Client:
         limits = self._limits
         if limits.body != body_cap:
             limits = Limits(limits.head, body_cap, limits.chunk_line, limits.trailers, limits.interim)
-        return await self._send(request, (request.origin, ""), wire, limits, addresses, total)
+        way = _Way((request.origin, ""), addresses, self._timeouts, keep=request.raw is None)
+        return await self._send(request, way, wire, limits, total)
 
     async def send_raw(self, raw: RawSend, addresses: Sequence[str], body_cap: int, total: float) -> HttpReply:
         """Send exactly `raw.request.raw` as `raw` says. Otherwise as `send`."""
         request, wire = raw.request, raw.request.raw or b""
         limits = replace(self._limits, body=body_cap)
         key = (raw.connect, raw.sni)
-        if raw.timeout:
-            patience = Timeouts(
-                self._timeouts.connect, self._timeouts.tls, raw.timeout, raw.timeout, raw.timeout, raw.timeout
-            )
-            connection = await self._open(key, addresses, patience)
-            return await self._exchange(connection, request, wire, limits, total, None)
-        return await self._send(request, key, wire, limits, addresses, total, keep=not raw.fresh)
+        patience = self._timeouts.all_within(raw.timeout) if raw.timeout else self._timeouts
+        way = _Way(key, addresses, patience, keep=not raw.fresh)
+        return await self._send(request, way, wire, limits, total)
 
-    async def _send(
-        self,
-        request: HttpRequest,
-        key: Key,
-        wire: bytes,
-        limits: Limits,
-        addresses: Sequence[str],
-        total: float,
-        *,
-        keep: bool | None = None,
-    ) -> HttpReply:
-        keeps = request.raw is None if keep is None else keep
-        if keeps and request.method in REPEATABLE:
-            connection = self._checkout(key, addresses)
+    async def _send(self, request: HttpRequest, way: _Way, wire: bytes, limits: Limits, total: float) -> HttpReply:
+        if way.keep and request.method in REPEATABLE:
+            connection = self._checkout(way.key, way.addresses)
             if connection is not None:
+                connection.patience = way.patience
                 try:
-                    return await self._exchange(connection, request, wire, limits, total, key)
+                    return await self._exchange(connection, request, wire, limits, total, way.key)
                 except ConnectFailed:
                     pass  # stale: the peer closed it while it lay idle
-        connection = await self._open(key, addresses, self._timeouts)
-        return await self._exchange(connection, request, wire, limits, total, key if keeps else None)
+        connection = await self._open(way.key, way.addresses, way.patience)
+        return await self._exchange(connection, request, wire, limits, total, way.key if way.keep else None)
 
     async def close(self) -> None:
         """Drop every idle connection."""

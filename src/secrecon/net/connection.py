@@ -33,15 +33,20 @@ class Timeouts:
     body: float = 30.0
     total: float = 45.0
 
+    def all_within(self, seconds: float) -> Timeouts:
+        """The same for connecting, or less; `seconds` for everything after."""
+        connect, tls = min(self.connect, seconds), min(self.tls, seconds)
+        return Timeouts(connect, tls, seconds, seconds, seconds, seconds)
+
 
 class Connection(asyncio.Protocol):
-    """Carries one exchange at a time. `tls`: what the handshake showed, set by whoever opened it."""
+    """Carries one exchange at a time. `tls`: what the handshake showed, set by whoever opened it. `patience` may be changed
+    between exchanges."""
 
     __slots__ = (
         "_broken",
         "_deadline",
         "_future",
-        "_limits",
         "_loop",
         "_parser",
         "_paused",
@@ -53,6 +58,7 @@ class Connection(asyncio.Protocol):
         "address",
         "head_at",
         "idle_since",
+        "patience",
         "received",
         "started",
         "tls",
@@ -60,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, address: str, timeouts: Timeouts) -> None:
         self._loop = loop
-        self._limits = timeouts
+        self.patience = timeouts
         self._transport: asyncio.Transport | None = None
         self._parser: ReplyParser | None = None
         self._future: asyncio.Future[None] | None = None
@@ -100,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._parser = parser
         self.received = 0
         self.head_at = 0.0
-        limits = self._limits
+        limits = self.patience
         started = self.started = self._loop.time()
         began = perf_counter()  # the loop's own time is too coarse to report
         self._total_at = started + min(total, limits.total)
@@ -149,7 +155,7 @@ class Connection(asyncio.Protocol):
         if done:
             future.set_result(None)
         elif self._stage != "body" and parser.head is not None:
-            self._enter("body", self._limits.body, self._loop.time())
+            self._enter("body", self.patience.body, self._loop.time())
 
     def eof_received(self) -> bool | None:
         return False
@@ -182,7 +188,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         if self._stage == "write" and self._future is not None:
-            self._enter("head", self._limits.head, self._loop.time())
+            self._enter("head", self.patience.head, self._loop.time())
 
     def _enter(self, stage: str, allowed: float, now: float) -> None:
         self._stage = stage

@@ -18,6 +18,7 @@ from secrecon.model.errors import (
     ConnectFailed,
     ProtocolBroken,
     ScopeRefused,
+    TargetError,
     TargetTimeout,
     TlsFailed,
     Unresolvable,
@@ -26,7 +27,7 @@ from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
 from secrecon.model.scan import Budget
 from secrecon.model.target import Origin
 from secrecon.net import talk, tls
-from secrecon.net.client import Client, RawSend
+from secrecon.net.client import MAX_ADDRESSES, Client, RawSend
 from secrecon.net.clock import Clock
 from secrecon.net.connection import Timeouts
 from secrecon.net.gate import ScopeGate
@@ -149,7 +150,7 @@ class Network:
         }
 
     async def shake(self, host: str, port: int, sni: str, limits: tuple[str, str]) -> talk.TlsFacts:
-        """One TLS handshake with host:port, in detail. Raises as `tls` does."""
+        """A TLS handshake with host:port, in detail. Raises as `tls` does."""
         return await self._talked(
             host,
             port,
@@ -170,12 +171,18 @@ class Network:
         return said
 
     async def _talked(self, host: str, port: int, hold: Callable[[str], Awaitable[T]]) -> T:
-        """One conversation with the first address: admitted, in its turn, and counted."""
+        """One conversation with the first address that accepts it: admitted, in its turn, and counted."""
         addresses = await self._gate.admit(host, port)
         began = await self._pace.enter(host, self._deadline)
+        failure: TargetError = ConnectFailed(f"{host}:{port} has no address to connect to")
         try:
-            self._spend()
-            return await hold(addresses[0])
+            for address in addresses[:MAX_ADDRESSES]:
+                self._spend()
+                try:
+                    return await hold(address)
+                except ConnectFailed as error:
+                    failure = error
+            raise failure
         except (ConnectFailed, TargetTimeout):
             self._pace.broke(host, began)
             raise

@@ -34,11 +34,13 @@ class _Host:
 
 
 class Pace:
-    """`rate`: requests per second and host. `in_flight`: how many at once; also the size of a burst."""
+    """`rate`: requests per second and host. `in_flight`: how many at once. A burst is as many, but no more
+    than a second's worth."""
 
     def __init__(self, rate: float, in_flight: int, clock: Clock) -> None:
         self._rate = max(rate, 0.01)
         self._in_flight = max(1, in_flight)
+        self._burst = min(self._in_flight, max(1.0, self._rate)) - 1
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
         self._slowed: dict[str, str] = {}
@@ -59,7 +61,7 @@ class Pace:
         await state.slots.acquire()
         try:
             now = self._clock.monotonic()
-            start = max(state.free_at, now - state.gap * self._in_flight)
+            start = max(state.free_at, now - state.gap * self._burst)
             if start > deadline:
                 raise BudgetSpent(
                     f"the next request to {host} would leave after the scan's time is over", "seconds"

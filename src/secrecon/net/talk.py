@@ -27,14 +27,28 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from secrecon.model.errors import ConnectFailed, TargetTimeout, TlsFailed
 from secrecon.net.certificates import covers
 from secrecon.net.connection import Timeouts, open_socket
-from secrecon.net.tls import VERSIONS, handshake, lax, ranged
+from secrecon.net.tls import VERSIONS, handshake, lax, ranged, strict, trust_error
 
 MAX_TOTAL = 4 * 1024 * 1024
-QUIET = 2.0
+FIRST, QUIET = 5.0, 0.4
+"""Seconds of silence that end a reading: before its first byte, and after."""
 _SHORT = {"TLSv1": "tls10", "TLSv1.1": "tls11", "TLSv1.2": "tls12", "TLSv1.3": "tls13", "SSLv3": "ssl30"}
 _WRITTEN = {"ssl30": "TLSv1.0", "sslv3": "TLSv1.0", "tls10": "TLSv1.0", "tls11": "TLSv1.1"} | {
     "tls12": "TLSv1.2",
     "tls13": "TLSv1.3",
+}
+_SHORTER = {
+    NameOID.COMMON_NAME: "CN",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
+    NameOID.ORGANIZATION_NAME: "O",
+    NameOID.LOCALITY_NAME: "L",
+    NameOID.STATE_OR_PROVINCE_NAME: "ST",
+    NameOID.COUNTRY_NAME: "C",
+    NameOID.STREET_ADDRESS: "street",
+    NameOID.DOMAIN_COMPONENT: "DC",
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.POSTAL_CODE: "postalCode",
 }
 
 
@@ -78,63 +92,79 @@ async def converse(
     last, not only `read` bytes. Silence ends a reading, not the conversation. Raises ConnectFailed, TargetTimeout,
     TlsFailed."""
     sock = await open_socket(address, port, timeouts.connect)
-    where = f"{address}:{port}"
+    until = asyncio.get_running_loop().time() + timeouts.total
     try:
-        async with asyncio.timeout(timeouts.total):
+        async with asyncio.timeout_at(until):
             context = None if server_name is None else lax()
             reader, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname=server_name)
-            try:
-                reads = []
-                for step in steps:
-                    writer.write(step.data)
-                    await writer.drain()
-                    reads.append(await _read(reader, step.read) if step.read else b"")
-                rest = await _to_end(reader) if every else await _read(reader, read)
-                return Said(tuple(reads), rest, address)
-            finally:
-                writer.close()
-    except TimeoutError as error:
-        raise TargetTimeout(f"{where} took longer than {timeouts.total:.0f} s", "total") from error
-    except OSError as error:
-        kind = TlsFailed if server_name is not None else ConnectFailed
-        raise kind(f"{where}: {error.strerror or error}") from error
-    finally:
+    except BaseException as error:
         sock.close()
-
-
-async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
-    """What comes first, at most so many bytes; nothing where nothing comes."""
+        raise _broken(error, f"{address}:{port}", timeouts.total, tls=server_name is not None) from error
     try:
-        async with asyncio.timeout(QUIET):
-            return await reader.read(min(most, MAX_TOTAL))
-    except TimeoutError:
-        return b""
-    except ConnectionError:
-        return b""
+        ear = _Ear(reader, min(FIRST, timeouts.head), until)
+        reads = []
+        for step in steps:
+            async with asyncio.timeout_at(until):
+                writer.write(step.data)
+                await writer.drain()
+            reads.append(await ear.hear(step.read) if step.read else b"")
+        return Said(tuple(reads), await ear.hear(MAX_TOTAL if every else read), address)
+    except (OSError, ValueError) as error:
+        raise _broken(error, f"{address}:{port}", timeouts.total, tls=False) from error
+    finally:
+        writer.transport.abort()
 
 
-async def _to_end(reader: asyncio.StreamReader) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while size < MAX_TOTAL:
-        part = await _read(reader, 65_536)
-        if not part:
-            break
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)
+def _broken(error: BaseException, where: str, allowed: float, *, tls: bool) -> BaseException:
+    if isinstance(error, TimeoutError):
+        return TargetTimeout(f"{where} took longer than {allowed:.0f} s", "total")
+    if isinstance(error, OSError | ValueError):
+        kind = TlsFailed if tls else ConnectFailed
+        return kind(f"{where}: {getattr(error, 'strerror', None) or error}")
+    return error
+
+
+class _Ear:
+    """Reads of one conversation. `patience`: seconds for a first byte; `until`: when all of it ends (loop time)."""
+
+    def __init__(self, reader: asyncio.StreamReader, patience: float, until: float) -> None:
+        self._reader = reader
+        self._patience = patience
+        self._until = until
+
+    async def hear(self, most: int) -> bytes:
+        """At most so many bytes: what comes first, and what follows without a pause."""
+        clock = asyncio.get_running_loop()
+        parts: list[bytes] = []
+        size, most = 0, min(most, MAX_TOTAL)
+        while size < most:
+            wait = QUIET if parts else self._patience
+            try:
+                async with asyncio.timeout_at(min(clock.time() + wait, self._until)):
+                    part = await self._reader.read(most - size)
+            except OSError:  # silence (TimeoutError), or a reset after bytes that count
+                break
+            if not part:
+                break
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
 
 
 async def shake(
     address: str, host: str, port: int, sni: str, limits: tuple[str, str], timeouts: Timeouts, now: float
 ) -> TlsFacts:
-    """One handshake within the versions that `limits` writes ("" for no limit). Raises ConnectFailed, TargetTimeout, and
-    TlsFailed where the server does not agree."""
+    """A handshake within the versions that `limits` writes ("" for no limit). Raises ConnectFailed, TargetTimeout, and
+    TlsFailed where the server does not agree. A second one, which verifies the chain, tells `untrusted`."""
     low, high = (_WRITTEN.get(text, "") for text in limits)
-    if "ssl30" in limits[1:] or "sslv3" in limits[1:]:
+    if limits[1] in ("ssl30", "sslv3"):
         raise TlsFailed(f"{address}:{port}: SSL 3.0 cannot be offered by this machine's TLS library")
-    context = ranged(low or next(iter(VERSIONS)), high or next(reversed(VERSIONS)))
+    try:
+        context = ranged(low or next(iter(VERSIONS)), high or next(reversed(VERSIONS)))
+    except ValueError as error:
+        raise TlsFailed(f"{address}:{port}: this machine's TLS library cannot offer {limits}: {error}") from error
     der, version, cipher = await handshake(address, port, context, sni or host, timeouts)
+    untrusted = await _untrusted(address, port, sni or host, timeouts)
     facts = {
         "host": host,
         "ip": address,
@@ -143,9 +173,21 @@ async def shake(
         "tls_version": _SHORT.get(version, version),
         "cipher": iana_name(cipher),
         "tls_connection": "ctls",
+        **({} if untrusted is None else {"untrusted": untrusted}),
         **_certificate(der, host, now),
     }
     return TlsFacts(facts, json.dumps(facts).encode(), address)
+
+
+async def _untrusted(address: str, port: int, name: str, timeouts: Timeouts) -> bool | None:
+    """Whether the chain fails to lead to a root of the system's store; None where that cannot be told."""
+    try:
+        await handshake(address, port, strict(), name, timeouts)
+    except TlsFailed as error:
+        return True if trust_error(error.__cause__) is not None else None
+    except (ConnectFailed, TargetTimeout):
+        return None
+    return False
 
 
 def _certificate(der: bytes, host: str, now: float) -> dict[str, object]:
@@ -166,12 +208,12 @@ def _certificate(der: bytes, host: str, now: float) -> dict[str, object]:
         "mismatched": not covers(every, host),
         "not_before": before.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "not_after": after.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "subject_dn": subject.rfc4514_string(),
+        "subject_dn": _written(subject),
         "subject_cn": common,
         "subject_org": [str(item.value) for item in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)],
         "subject_an": names,
         "serial": ":".join(f"{byte:02X}" for byte in _serial(certificate)),
-        "issuer_dn": issuer.rfc4514_string(),
+        "issuer_dn": _written(issuer),
         "issuer_cn": _first(issuer, NameOID.COMMON_NAME),
         "issuer_org": [str(item.value) for item in issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)],
         "wildcard_certificate": any(name.startswith("*.") for name in every),
@@ -186,6 +228,16 @@ def _certificate(der: bytes, host: str, now: float) -> dict[str, object]:
 def _serial(certificate: x509.Certificate) -> bytes:
     number = certificate.serial_number
     return number.to_bytes((number.bit_length() + 8) // 8, "big", signed=True).lstrip(b"\0") or b"\0"
+
+
+def _written(name: x509.Name) -> str:
+    """A distinguished name the way ssl templates expect it: the last part first, no escapes (CN=a, O=b, C=US)."""
+    parts = [f"{_SHORTER.get(item.oid, item.oid.dotted_string)}={_value(item)}" for item in name]
+    return ", ".join(reversed(parts))
+
+
+def _value(item: x509.NameAttribute[str | bytes]) -> str:
+    return item.value if isinstance(item.value, str) else item.value.decode("utf-8", "replace")
 
 
 def _first(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
