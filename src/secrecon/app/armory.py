@@ -24,7 +24,7 @@ log_ = structlog.get_logger("secrecon.templates")
 
 def own_folder() -> Path:
     """Where the shipped templates are."""
-    return Path(str(resources.files("secrecon.rules"))) / "templates"
+    return Path(str(resources.files("secrecon"))) / "rules" / "templates"
 
 
 class Armory:

@@ -140,7 +140,9 @@ def _level(template: Template, found: Sequence[Found]) -> EvidenceLevel:
 
 
 def _by_version(template: Template) -> bool:
-    """True where the verdict is a comparison of version numbers."""
+    """True where the verdict is a comparison of version numbers, or the template says that it rests on a version."""
+    if template.info.metadata.get("evidence", "").strip().lower() == "version":
+        return True
     tests = [matcher.test for block in template.http for matcher in block.operators.matchers]
     return any(
         "compare_versions" in program.calls
