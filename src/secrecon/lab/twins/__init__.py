@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from functools import cache
 
 from secrecon.lab.twins import (
+    cms,
+    php,
     servers,
 )
 from secrecon.lab.twins.shapes import Answer
 
 MODULES = (
+    cms,
+    php,
     servers,
 )  # fmt: skip
 
