@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from secrecon.templates.dsl.run import SYSTEM, Ambient
+from secrecon.templates.dsl.values import encoded
+from secrecon.templates.errors import DslError
 from secrecon.templates.render import Text
 
 
@@ -37,14 +39,22 @@ class Variables:
     entries: tuple[tuple[str, Text | tuple[Text, ...]], ...] = ()
 
     def evaluate(self, known: Mapping[str, object], ambient: Ambient = SYSTEM) -> dict[str, object]:
-        """The variables that `known` does not already have. Raises DslError where one cannot be computed."""
+        """The variables that `known` does not already have."""
         found: dict[str, object] = {}
         seen = _Layers(found, known)
         for name, value in self.entries:
             if name in known:
                 continue
             if isinstance(value, tuple):
-                found[name] = tuple(item.render(seen, ambient) for item in value)
+                found[name] = tuple(_made(item, seen, ambient) for item in value)
             else:
-                found[name] = value.render(seen, ambient)
+                found[name] = _made(value, seen, ambient)
         return found
+
+
+def _made(text: Text, known: Mapping[str, object], ambient: Ambient) -> bytes:
+    """The text filled in, or as it is written where it cannot be yet: a later request may know more."""
+    try:
+        return text.render(known, ambient)
+    except DslError:
+        return encoded(text.source)

@@ -79,6 +79,7 @@ class Runner:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[str, list[tuple[Job, Waiting]]] = field(default_factory=dict)
     _settled: set[tuple[str, str]] = field(default_factory=set)
+    _hit: set[tuple[int, str, bool]] = field(default_factory=set)
 
     @property
     def expects(self) -> bool:
@@ -119,19 +120,21 @@ class Runner:
             await asyncio.gather(*workers, return_exceptions=True)
 
     async def callbacks_now(self) -> list[tuple[Job, Found]]:
-        """What the callbacks that have arrived prove. A job that is settled by one is not judged again where its
-        template stops at its first match."""
+        """What the callbacks that have arrived prove. An address that proved one is not judged again, but that a lookup
+        may be followed by more than a lookup; nor a whole job whose template stops at its first match."""
         if self.callbacks is None:
             return []
         proven: list[tuple[Job, Found]] = []
         for token, callback in await self.callbacks.collect():
             for job, waiting in self._waiting.get(token, ()):
                 key = (job.prepared.template.id, job.subject.url)
-                if waiting.stop and key in self._settled:
+                hit = (id(waiting), token, callback.protocol == "dns")
+                if (waiting.stop and key in self._settled) or hit in self._hit:
                     continue
                 found = judge_callback(waiting, callback, self.ambient)
                 if found:
                     self._settled.add(key)
+                    self._hit.add(hit)
                     proven += [(job, item) for item in found]
         return proven
 

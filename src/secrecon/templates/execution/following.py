@@ -15,6 +15,7 @@ import re2
 
 from secrecon.model.errors import BadInput
 from secrecon.model.http import HttpReply
+from secrecon.model.target import Origin
 from secrecon.templates.dsl.run import Ambient
 from secrecon.templates.errors import DslError
 from secrecon.templates.execution.asks import Answer, Ask, HttpAnswer, HttpAsk
@@ -37,6 +38,24 @@ class Hop:
     answer: HttpAnswer
 
 
+class Past:
+    """What an execution has sent. An answer that another template got to an equal request will do for the first asking,
+    and only until something was sent that may have changed the target."""
+
+    def __init__(self) -> None:
+        self._sent: set[tuple[Origin, bytes]] = set()
+        self._changed = False
+
+    def shares(self, built: Built) -> bool:
+        """Whether a shared answer will do for `built`, which is sent now."""
+        key = (built.connect, built.wire)
+        plain = built.method in ("GET", "HEAD") and not built.raw
+        shared = plain and not self._changed and key not in self._sent
+        self._changed = self._changed or not plain
+        self._sent.add(key)
+        return shared
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a block's requests are made. `timeout`: seconds, 0 for the driver's; `follow` False: no redirects at all."""
@@ -47,15 +66,17 @@ class Manner:
     follow: bool = True
 
 
-def exchange(built: Built, manner: Manner, jar: Jar, ambient: Ambient) -> Generator[Ask, Answer, list[Hop]]:
+def exchange(
+    built: Built, manner: Manner, jar: Jar, past: Past, ambient: Ambient
+) -> Generator[Ask, Answer, list[Hop]]:
     """Every hop, the first first. The last has no reply where it failed."""
-    hops = [(yield from _once(built, manner, jar))]
+    hops = [(yield from _once(built, manner, jar, past))]
     block = manner.block
     reply = hops[-1].answer.reply
     if block.digest_username and reply is not None and reply.status == 401:
         again = _with_digest(built, reply, block, ambient)
         if again is not None:
-            hops = [(yield from _once(again, manner, jar))]
+            hops = [(yield from _once(again, manner, jar, past))]
     wanted = block.redirects if manner.follow else Redirects.NONE
     first = hops[0].built
     while wanted is not Redirects.NONE and len(hops) <= block.max_redirects:
@@ -63,11 +84,11 @@ def exchange(built: Built, manner: Manner, jar: Jar, ambient: Ambient) -> Genera
         following = _following(hops[-1].built, reply) if reply is not None else None
         if following is None or not _allowed(first, following, wanted):
             break
-        hops.append((yield from _once(following, manner, jar)))
+        hops.append((yield from _once(following, manner, jar, past)))
     return hops
 
 
-def _once(built: Built, manner: Manner, jar: Jar) -> Generator[Ask, Answer, Hop]:
+def _once(built: Built, manner: Manner, jar: Jar, past: Past) -> Generator[Ask, Answer, Hop]:
     built = _with_cookies(built, jar)
     ask = HttpAsk(
         origin=built.connect,
@@ -77,7 +98,7 @@ def _once(built: Built, manner: Manner, jar: Jar) -> Generator[Ask, Answer, Hop]
         timeout=built.timeout or manner.timeout,
         body_cap=manner.block.max_size,
         fresh=built.fresh,
-        shared=built.method in ("GET", "HEAD") and not built.raw,
+        shared=past.shares(built),
     )
     answer = yield ask
     assert isinstance(answer, HttpAnswer)

@@ -8,58 +8,22 @@ the verdict, and is told as a problem: it could not be tested.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import re2
-
-from secrecon.templates.dsl.program import compile_expression
-from secrecon.templates.dsl.run import Ambient
+from secrecon.model.target import is_ip
 from secrecon.templates.errors import DslError
-from secrecon.templates.execution import building
-from secrecon.templates.execution.asks import Answer, Ask, Trouble, WaitAsk
-from secrecon.templates.execution.building import Built
+from secrecon.templates.execution.asks import Answer, Ask, DnsAnswer, DnsAsk, Trouble, WaitAsk
 from secrecon.templates.execution.events import Found, Waiting, results
 from secrecon.templates.execution.following import Hop, Manner, exchange
-from secrecon.templates.execution.scope import Minted, Scope, placeholders
+from secrecon.templates.execution.making import Item, Made, Maker, Unfilled, items_of
+from secrecon.templates.execution.scope import Minted, placeholders
 from secrecon.templates.execution.session import Session
-from secrecon.templates.execution.subject import Subject
 from secrecon.templates.operators import Verdict
 from secrecon.templates.payloads import Payloads
-from secrecon.templates.rawrequest import MAX_TIMEOUT, RawRequest
-from secrecon.templates.render import Text, compile_text
 from secrecon.templates.template import HttpBlock
 
 MAX_ITERATED = 1_000
-_LEFT = re2.compile(rb"(?:%7[Bb]|\{){2}([^}]+?)(?:%7[Dd]|\}){2}")
-_PORT = re2.compile(r"^\{\{(BaseURL|RootURL)\}\}:(\d{1,5})")
-_SLASH = re2.compile(r"^\{\{[a-zA-Z]+\}\}/")
 Dynamic = dict[str, bytes | tuple[bytes, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One request of the sequence: a path or a raw block, its place from 1 on."""
-
-    number: int
-    text: Text
-    raw: RawRequest | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A request with what it was made from."""
-
-    built: Built
-    scope: Scope
-    payload: Mapping[str, bytes]
-
-
-class _Unfilled(DslError):
-    """A place in a request has no value; the block ends. `names`: what has none."""
-
-    def __init__(self, message: str, names: frozenset[str] = frozenset()) -> None:
-        super().__init__(message)
-        self.names = names
 
 
 class HttpRun:
@@ -70,8 +34,10 @@ class HttpRun:
         self._block = block
         self._number = number
         self._total = total
-        self._items = tuple(_items(block))
+        self._items = tuple(items_of(block))
+        self._maker = Maker(session, block)
         self._listens = listens(block)
+        self._named = any(name.startswith("cname") for name in block.operators.reads)
         self._alone = _shares_nothing(block, len(self._items))
         self._minted: list[Minted] = []
         self._extracted = _extracted_names(session)
@@ -81,9 +47,11 @@ class HttpRun:
         """Whether anything matched."""
         matched = False
         payloads = self._payloads()
+        dynamic: Dynamic = {}
+        history: dict[str, object] = {}
         for at, payload in enumerate(self._sets(payloads)):
-            dynamic: Dynamic = {}
-            history: dict[str, object] = {}
+            if self._alone:
+                dynamic = {}
             for item in self._items:
                 if item.raw is not None and item.raw.annotations.once and at:
                     continue
@@ -92,8 +60,8 @@ class HttpRun:
                         history = {}
                     try:
                         verdict = yield from self._request(item, payload, picked, history)
-                    except _Unfilled as error:
-                        if not error.names or not error.names <= self._extracted:
+                    except Unfilled as error:
+                        if not error.names or not all(map(self._may_come, error.names)):
                             self._session.trouble(Trouble.INVALID, str(error))
                         return matched
                     except DslError as error:
@@ -106,6 +74,10 @@ class HttpRun:
                     if verdict.matched and self._stops:
                         return True
         return matched
+
+    def _may_come(self, name: str) -> bool:
+        """Whether a response may give the name a value (`token`, or `token2` for the third)."""
+        return name in self._extracted or name.rstrip("0123456789") in self._extracted
 
     @property
     def _stops(self) -> bool:
@@ -135,10 +107,10 @@ class HttpRun:
             yield {name: values[min(at, len(values) - 1)] for name, values in lists.items() if values}
 
     def _request(
-        self, item: _Item, payload: Mapping[str, bytes], dynamic: Mapping[str, object], history: dict[str, object]
+        self, item: Item, payload: Mapping[str, bytes], dynamic: Mapping[str, object], history: dict[str, object]
     ) -> Generator[Ask, Answer, Verdict | None]:
         session, block = self._session, self._block
-        made = self._make(item, payload, dynamic)
+        made = self._maker.make(item, payload, dynamic)
         seconds = session.passed_time()
         if seconds:
             yield WaitAsk(seconds)
@@ -146,17 +118,19 @@ class HttpRun:
         session.wanting = session.wanting or made.scope.wanting
         manner = Manner(block, session.options.sni, self._timeout, session.options.redirects)
         session.asked += 1
-        hops = yield from exchange(made.built, manner, session.jar, session.ambient)
+        hops = yield from exchange(made.built, manner, session.jar, session.past, session.ambient)
         if hops[-1].answer.reply is None and len(hops) > 1:
             hops = hops[:-1]  # a redirect that could not be followed is the answer itself
         if hops[-1].answer.reply is None:
             self._failed(made, hops[-1])
             return None
         session.answered += 1
+        names = (yield from self._aliases(hops[-1])) if self._named else {}
         best: Verdict | None = None
         duration = sum(hop.answer.reply.waited for hop in hops if hop.answer.reply is not None)
         for at in range(len(hops) - 1, -1, -1):
             data = self._data(made, hops, at, duration, history, item.number)
+            data.update(names)
             verdict = self._judge(made, hops[at], data)
             best = verdict if best is None else _joined(best, verdict)
             if verdict.matched and self._stops:
@@ -168,85 +142,25 @@ class HttpRun:
             session.keep_dynamic(best.dynamic)
         return best
 
-    def _make(self, item: _Item, payload: Mapping[str, bytes], dynamic: Mapping[str, object]) -> _Made:
-        session, block = self._session, self._block
-        subject, source = session.subject, item.text
-        if item.raw is None:
-            subject, source = _at_port(subject, source)
-        scope = session.variables(
-            dynamic, subject, cut_slash=item.raw is None and bool(_SLASH.match(source.source))
+    def _aliases(self, hop: Hop) -> Generator[Ask, Answer, dict[str, object]]:
+        """The names that the host is an alias of: `cname`, and each by number where there are several."""
+        host = hop.built.connect.host
+        if is_ip(host):
+            return {}
+        answer = yield DnsAsk(host, "A")
+        assert isinstance(answer, DnsAnswer)
+        if answer.trouble is not None:
+            self._session.trouble(answer.trouble, answer.reason)
+            return {}
+        rows = [line.split(b"\t") for line in answer.sections.get("raw", b"").split(b"\n")]
+        found = [row[4].strip().rstrip(b".") for row in rows if len(row) > 4 and row[3] == b"CNAME"]
+        several: dict[str, object] = (
+            {f"cname_{at}": name for at, name in enumerate(found)} if len(found) > 1 else {}
         )
-        known = scope.known
-        assert isinstance(known, dict)
-        filled = {name: _payload(value, scope, session) for name, value in payload.items()}
-        known.update(filled)
-        if session.template.self_contained:
-            known.update(session.template.constants)
-        if not block.skip_variables_check:
-            self._check(source, scope, item.number)
-        written = source.render(scope, session.ambient)
-        built = self._build(item, written, subject, scope)
-        if not block.skip_variables_check:
-            self._check_wire(built.wire, item.number)
-        return _Made(built, scope, filled)
-
-    def _build(self, item: _Item, written: bytes, subject: Subject, scope: Scope) -> Built:
-        block, ambient = self._block, self._session.ambient
-        headers = tuple((name, value.render(scope, ambient).decode("latin-1")) for name, value in block.headers)
-        if item.raw is None:
-            body = None if block.body is None else block.body.render(scope, ambient)
-            return building.from_url(written, subject, block.method, headers, body)
-        automerge = not block.disable_path_automerge
-        if self._session.template.self_contained:
-            subject, parts = building.self_contained(written)
-            target = parts.path or "/"
-            built = building.assemble(
-                subject.origin, subject.origin, parts.method, target, (*parts.headers, *headers), parts.body
-            )
-        elif block.unsafe:
-            built = building.unsafe(written, subject, automerge=automerge)
-        else:
-            built = building.from_raw(written, subject, headers, automerge=automerge)
-            if block.body is not None:
-                body = block.body.render(scope, ambient)
-                built = building.assemble(
-                    built.origin, built.connect, built.method, built.target, built.headers, body, subject.written
-                )
-        return self._annotated(built, item.raw, scope)
-
-    def _annotated(self, built: Built, raw: RawRequest, scope: Scope) -> Built:
-        notes, ambient = raw.annotations, self._session.ambient
-        if notes.host:
-            built = replace(built, connect=building.other_host(_filled(notes.host, scope, ambient), built.origin))
-        if notes.sni:
-            name = notes.sni if notes.sni != "interactsh-url" else "{{interactsh-url}}"
-            wire_host = {key.lower(): value for key, value in built.headers}.get("host", built.origin.host)
-            sni = wire_host.partition(":")[0] if name == "request.host" else _filled(name, scope, ambient)
-            built = replace(built, sni=sni)
-        return replace(built, timeout=min(notes.timeout, MAX_TIMEOUT)) if notes.timeout else built
-
-    def _check(self, source: Text, scope: Scope, number: int) -> None:
-        texts = [source, *(value for _, value in self._block.headers)]
-        if self._block.body is not None:
-            texts.append(self._block.body)
-        left = [name for text in texts for name in text.unresolved(scope)]
-        if left:
-            told = ", ".join(sorted(set(left))[:5])
-            raise _Unfilled(f"request {number} needs {told}, which has no value", frozenset(left))
-
-    def _check_wire(self, wire: bytes, number: int) -> None:
-        """What payloads and values brought in counts too."""
-        if b"{{" not in wire and b"%7B%7B" not in wire and b"%7b%7b" not in wire:
-            return
-        for match in _LEFT.finditer(wire):
-            inside = match.group(1)
-            if any(65 <= char <= 90 or 97 <= char <= 122 for char in inside) and not _literal(inside):
-                raise _Unfilled(
-                    f"request {number} still holds {match.group(0)[:60].decode('latin-1')}, which has no value"
-                )
+        return {**several, "cname": found[0]} if found else {}
 
     def _data(
-        self, made: _Made, hops: list[Hop], at: int, duration: float, history: dict[str, object], number: int
+        self, made: Made, hops: list[Hop], at: int, duration: float, history: dict[str, object], number: int
     ) -> dict[str, object]:
         """What the operators see of one hop."""
         session, hop = self._session, hops[at]
@@ -277,7 +191,7 @@ class HttpRun:
             data.update(numbered)
         return data
 
-    def _judge(self, made: _Made, hop: Hop, data: dict[str, object]) -> Verdict:
+    def _judge(self, made: Made, hop: Hop, data: dict[str, object]) -> Verdict:
         session = self._session
         verdict = self._block.operators.judge(data, session.ambient)
         if verdict.results or self._listens or session.options.status:
@@ -288,7 +202,7 @@ class HttpRun:
             self._await(shown, data, made)
         return verdict
 
-    def _await(self, shown: Found, data: Mapping[str, object], made: _Made) -> None:
+    def _await(self, shown: Found, data: Mapping[str, object], made: Made) -> None:
         """Keep a request whose verdict may change with a callback: with all addresses so far where histories matter."""
         if not self._listens:
             return
@@ -297,7 +211,7 @@ class HttpRun:
             tokens = frozenset(item.token for item in minted)
             self._session.waiting.append(Waiting(shown, self._block.operators, data, tokens, self._stops))
 
-    def _failed(self, made: _Made, hop: Hop) -> None:
+    def _failed(self, made: Made, hop: Hop) -> None:
         """No answer. A callback may come all the same, so the request is kept with what there is."""
         session = self._session
         session.trouble(hop.answer.trouble or Trouble.BROKEN, hop.answer.reason)
@@ -307,7 +221,7 @@ class HttpRun:
         data = {**made.scope.known, "host": session.subject.url.encode("utf-8", "surrogateescape"), "type": b"http"}
         self._await(shown, data, made)
 
-    def _shown(self, made: _Made, hop: Hop) -> Found:
+    def _shown(self, made: Made, hop: Hop) -> Found:
         session, built, reply = self._session, hop.built, hop.answer.reply
         return Found(
             template=session.template,
@@ -341,47 +255,11 @@ def _extracted_names(session: Session) -> frozenset[str]:
     return frozenset(each.name for one in operators for each in one.extractors if each.name)
 
 
-def _items(block: HttpBlock) -> Iterator[_Item]:
-    for number, text in enumerate(block.paths, 1):
-        yield _Item(number, text, None)
-    if not block.paths:
-        for number, raw in enumerate(block.raws, 1):
-            yield _Item(number, raw.text, raw)
-
-
 def _shares_nothing(block: HttpBlock, items: int) -> bool:
     """Blocks with payloads run side by side in the reference, so that no request sees the history of another; but not
     where a named internal value goes from one request to the next."""
     carries = any(each.internal and each.name for each in block.operators.extractors)
     return block.payloads is not None and not (carries and items > 1)
-
-
-def _at_port(subject: Subject, source: Text) -> tuple[Subject, Text]:
-    """`{{BaseURL}}:8080/x` is the target on port 8080."""
-    match = _PORT.match(source.source)
-    if match is None or not 0 < int(match.group(2)) < 65_536:
-        return subject, source
-    name = match.group(1)
-    rest = source.source[match.end() :]
-    return subject.at_port(int(match.group(2))), compile_text(f"{{{{{name}}}}}{rest}")
-
-
-def _payload(value: bytes, scope: Scope, session: Session) -> bytes:
-    return compile_text(value.decode("utf-8", "surrogateescape")).render(scope, session.ambient)
-
-
-def _filled(text: str, scope: Scope, ambient: Ambient) -> str:
-    return compile_text(text).render(scope, ambient).decode("latin-1")
-
-
-def _literal(inside: bytes) -> bool:
-    """True for an expression of literals alone, such as `7*7`."""
-    try:
-        program = compile_expression(inside.decode("latin-1"))
-        program.run({})
-    except DslError:
-        return False
-    return not program.names
 
 
 def _joined(first: Verdict, second: Verdict) -> Verdict:

@@ -54,15 +54,12 @@ def execute(
     the template or the target did; that is in the outcome."""
     session = Session(prepared, subject, options, ambient, mint, jar=jar, passed=passed)
     matched = False
-    if prepared.problem:
-        session.trouble(Trouble.INVALID, prepared.problem)
-    else:
-        try:
-            matched = yield from _whole(session)
-        except DslError as error:
-            session.trouble(Trouble.INVALID, str(error))
-        except RecursionError:
-            session.trouble(Trouble.INVALID, "the template is nested too deep")
+    try:
+        matched = yield from _whole(session)
+    except DslError as error:
+        session.trouble(Trouble.INVALID, str(error))
+    except RecursionError:
+        session.trouble(Trouble.INVALID, "the template is nested too deep")
     return Outcome(
         matched=matched,
         found=tuple(session.found),

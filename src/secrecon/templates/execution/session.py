@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from secrecon.templates.dsl.run import Ambient
-from secrecon.templates.errors import DslError
 from secrecon.templates.execution.asks import Trouble
 from secrecon.templates.execution.cookies import Jar
 from secrecon.templates.execution.events import Found, Waiting
+from secrecon.templates.execution.following import Past
 from secrecon.templates.execution.scope import Mint, Scope, is_wish
 from secrecon.templates.execution.subject import Subject, target_variables
 from secrecon.templates.payloads import Attack
@@ -46,19 +46,15 @@ class Prepared:
     template: Template
     once: Mapping[str, object] | None
     path: str = ""
-    problem: str = ""
 
 
 def prepare(template: Template, ambient: Ambient, path: str = "") -> Prepared:
-    """`template` ready to run. Where its variables cannot be worked out `problem` says why."""
+    """`template` ready to run."""
     names = {name for _, value in template.variables.entries for text in _texts(value) for name in text.names}
     own = {name for name, _ in template.variables.entries}
     if any(is_wish(name) or name in _RUNTIME or name not in own | template.constants.keys() for name in names):
         return Prepared(template, None, path)
-    try:
-        return Prepared(template, template.variables.evaluate(template.constants, ambient), path)
-    except DslError as error:
-        return Prepared(template, {}, path, f"a variable of the template cannot be worked out: {error}")
+    return Prepared(template, template.variables.evaluate(template.constants, ambient), path)
 
 
 def _texts(value: Text | tuple[Text, ...]) -> tuple[Text, ...]:
@@ -87,6 +83,7 @@ class Session:
         self.waits: list[float] = []
         self.ambient = Ambient(ambient.now, ambient.chance, self.waits.append)
         self.jar = jar if jar is not None else Jar()
+        self.past = Past()
         self.context: dict[str, object] = dict(passed or {})
         self.shares = len(self.template.sections) > 1 or self.template.flow is not None or jar is not None
         self.found: list[Found] = []
@@ -96,15 +93,22 @@ class Session:
         self.asked = 0
         self.answered = 0
         self._mint = mint
+        self._once = prepared.once
+        own = {name for name, _ in self.template.variables.entries}
+        if self._once is not None and not own.isdisjoint(
+            options.given
+        ):  # others may be made of the one that is given
+            self._once = None
 
     def variables(self, dynamic: Mapping[str, object], subject: Subject, *, cut_slash: bool) -> Scope:
         """The variables for a request, payloads not yet among them. Raises DslError."""
-        own = target_variables(subject, cut_slash=cut_slash)
         template, given = self.template, self.options.given
-        scope = Scope({**dynamic, **self.context, **own, **given}, self._mint)
-        known = scope.known
-        assert isinstance(known, dict)
-        once = self.prepared.once
+        if template.self_contained:  # it has no target, and what was learned stands above what was given
+            known: dict[str, object] = {**self.context, **given, **dynamic}
+        else:
+            known = {**dynamic, **self.context, **target_variables(subject, cut_slash=cut_slash), **given}
+        scope = Scope(known, self._mint)
+        once = self._once
         if once is None:
             probe = Scope({**known, **template.constants}, self._mint)
             made = template.variables.evaluate(probe, self.ambient)
@@ -124,9 +128,16 @@ class Session:
         self.context.update({f"{prefix}_{name}": value for name, value in data.items()})
 
     def keep_dynamic(self, dynamic: Mapping[str, object]) -> None:
-        """Put extracted values into the context under their own names."""
+        """Put extracted values into the context under their own names: of several, a flow sees the list, blocks without
+        one the first."""
         if self.shares:
-            self.context.update(dynamic)
+            firsts = self.template.flow is None and len(self.template.sections) > 1
+            self.context.update(
+                {
+                    name: value[0] if firsts and isinstance(value, tuple) else value
+                    for name, value in dynamic.items()
+                }
+            )
 
     def trouble(self, kind: Trouble, reason: str) -> None:
         """Something could not be tested."""
