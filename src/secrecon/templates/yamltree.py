@@ -1,14 +1,14 @@
 """YAML to a small tree that knows its lines; scalars stay text, for a schema to type them.
 
-Pure-Python events only (no C loader, no tags, no constructors). Bounded before and while it is read: bytes, depth, nodes.
-An alias counts as all the nodes it stands for, so a bomb of anchors is refused when it is written, not when it bursts.
+Events only (no tags, no constructors), from libyaml where PyYAML was built with it, which every wheel is. Bounded before
+and while it is read: bytes, depth, nodes. Nothing here calls itself, so that depth costs no stack. An alias counts as all
+the nodes it stands for, so a bomb of anchors is refused when it is written, not when it bursts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import yaml
 
@@ -17,25 +17,23 @@ from secrecon.templates.errors import TemplateInvalid
 MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 30
 MAX_NODES = 100_000
+_Loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     text: str
     line: int
     quoted: bool
     size: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     items: tuple[Node, ...]
     line: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     entries: dict[str, Node]
     line: int
     size: int
@@ -44,80 +42,94 @@ class Table:
 Node: TypeAlias = "Scalar | Sequence | Table"
 
 
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
-        self._anchors: dict[str, Node] = {}
-        self._nodes = 0
+class _Open:
+    """A sequence or a table whose end has not come. `key`: the one that waits for its value."""
 
-    def document(self) -> Node | None:
-        for event in self._events:
-            if isinstance(event, yaml.NodeEvent):
-                root = self._node(event, 1)
-                self._only_one()
-                return root
-        return None
+    __slots__ = ("anchor", "entries", "items", "key", "line", "size")
 
-    def _only_one(self) -> None:
-        for event in self._events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                raise TemplateInvalid("a second YAML document in the file", _line(event))
+    def __init__(self, event: yaml.NodeEvent, line: int) -> None:
+        self.entries: dict[str, Node] | None = {} if isinstance(event, yaml.MappingStartEvent) else None
+        self.items: list[Node] = []
+        self.key: str | None = None
+        self.line = line
+        self.size = 1
+        self.anchor = event.anchor
 
-    def _node(self, event: yaml.NodeEvent, depth: int) -> Node:
-        line = _line(event)
-        if depth > MAX_DEPTH:
-            raise TemplateInvalid(f"YAML nested deeper than {MAX_DEPTH}", line)
-        node: Node
-        if isinstance(event, yaml.AliasEvent):
-            anchor = event.anchor or ""
-            if anchor not in self._anchors:
-                raise TemplateInvalid(f"the alias {anchor[:40]} stands for nothing that came before", line)
-            node = self._anchors[anchor]
-            self._count(node.size, line)
-            return node
-        self._count(1, line)
-        if isinstance(event, yaml.ScalarEvent):
-            node = Scalar(event.value, line, quoted=event.style is not None)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            items = tuple(self._node(inner, depth + 1) for inner in self._until(yaml.SequenceEndEvent))
-            node = Sequence(items, line, 1 + sum(item.size for item in items))
+    def closed(self) -> Node:
+        if self.entries is None:
+            return Sequence(tuple(self.items), self.line, self.size)
+        return Table(self.entries, self.line, self.size)
+
+    def take(self, node: Node) -> None:
+        self.size += node.size
+        entries = self.entries
+        if entries is None:
+            self.items.append(node)
+        elif self.key is not None:
+            entries[self.key] = node
+            self.key = None
+        elif not isinstance(node, Scalar):
+            raise TemplateInvalid("a key must be plain text", node.line)
+        elif node.text in entries:
+            raise TemplateInvalid(f"the key {node.text[:60]} is there twice", node.line)
         else:
-            node = self._table(line, depth)
-        if event.anchor:
-            self._anchors[event.anchor] = node
-        return node
-
-    def _table(self, line: int, depth: int) -> Table:
-        entries: dict[str, Node] = {}
-        size = 1
-        for event in self._until(yaml.MappingEndEvent):
-            key = self._node(event, depth + 1)
-            if not isinstance(key, Scalar):
-                raise TemplateInvalid("a key must be plain text", key.line)
-            if key.text in entries:
-                raise TemplateInvalid(f"the key {key.text[:60]} is there twice", key.line)
-            value = self._node(_as_node(next(self._events)), depth + 1)
-            entries[key.text] = value
-            size += 1 + value.size
-        return Table(entries, line, size)
-
-    def _until(self, end: type[yaml.Event]) -> Iterator[yaml.NodeEvent]:
-        while True:
-            event = next(self._events)
-            if isinstance(event, end):
-                return
-            yield _as_node(event)
-
-    def _count(self, nodes: int, line: int) -> None:
-        self._nodes += nodes
-        if self._nodes > MAX_NODES:
-            raise TemplateInvalid(f"YAML of more than {MAX_NODES} values", line)
+            self.key = node.text
 
 
-def _as_node(event: yaml.Event) -> yaml.NodeEvent:
-    if isinstance(event, yaml.NodeEvent):
-        return event
-    raise TemplateInvalid("YAML that ends too early", _line(event))
+def _document(next_event: Callable[[], yaml.Event | None]) -> Node | None:
+    """The first document's root; None where there is none. A second document is an error."""
+    anchors: dict[str, Node] = {}
+    waiting: list[_Open] = []
+    root: Node | None = None
+    nodes = 0
+    while True:
+        event = next_event()
+        node: Node
+        if isinstance(event, yaml.ScalarEvent):
+            nodes += 1
+            node = Scalar(event.value, _line(event), bool(event.style))
+            if event.anchor:
+                anchors[event.anchor] = node
+        elif isinstance(event, yaml.CollectionStartEvent):
+            nodes += 1
+            opened = _Open(event, _line(event))
+            _bounded(len(waiting) + 1, nodes, opened.line)
+            waiting.append(opened)
+            continue
+        elif isinstance(event, yaml.CollectionEndEvent):
+            opened = waiting.pop()
+            node = opened.closed()
+            if opened.anchor:
+                anchors[opened.anchor] = node
+        elif isinstance(event, yaml.AliasEvent):
+            node = _aliased(anchors, event)
+            nodes += node.size
+        elif event is None or isinstance(event, yaml.StreamEndEvent):
+            return root
+        elif isinstance(event, yaml.DocumentStartEvent) and root is not None:
+            raise TemplateInvalid("a second YAML document in the file", _line(event))
+        else:
+            continue
+        if nodes > MAX_NODES or len(waiting) >= MAX_DEPTH:
+            _bounded(len(waiting) + 1, nodes, _line(event))
+        if waiting:
+            waiting[-1].take(node)
+        else:
+            root = node
+
+
+def _bounded(depth: int, nodes: int, line: int) -> None:
+    if depth > MAX_DEPTH:
+        raise TemplateInvalid(f"YAML nested deeper than {MAX_DEPTH}", line)
+    if nodes > MAX_NODES:
+        raise TemplateInvalid(f"YAML of more than {MAX_NODES} values", line)
+
+
+def _aliased(anchors: dict[str, Node], event: yaml.AliasEvent) -> Node:
+    anchor = event.anchor or ""
+    if anchor not in anchors:
+        raise TemplateInvalid(f"the alias {anchor[:40]} stands for nothing that came before", _line(event))
+    return anchors[anchor]
 
 
 def _line(event: yaml.Event) -> int:
@@ -133,7 +145,7 @@ def read_tree(source: bytes) -> Table:
     except UnicodeDecodeError as error:
         raise TemplateInvalid("not UTF-8 text", source.count(b"\n", 0, error.start) + 1) from error
     try:
-        root = _Reader(text).document()
+        root = _document(_Loader(text).get_event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise TemplateInvalid(
