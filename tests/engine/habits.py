@@ -15,7 +15,6 @@ from secrecon.engine.memory import MemoryLog
 from secrecon.engine.pipeline import Engine
 from secrecon.intel.core import load_core
 from secrecon.model.finding import FindingStatus
-from secrecon.model.interaction import Interaction
 from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
 from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, Budget, ScanMode, ScanSpec, ScanStatus, Touch
 from secrecon.model.target import parse_target
@@ -143,7 +142,7 @@ class Scan:
     async def run(self, url: str, steps: Sequence[str] = ()) -> Report:
         """Scan `url` and build its report. `steps`: leave out all others."""
         clock, settings = SystemClock(), Settings(oast_http_port=0, oast_dns_port=0)
-        self.listener = build_listener(settings, self._hit, clock)
+        self.listener = build_listener(settings, self.log.hear, clock)
         await self.listener.start()
         callbacks = build_callbacks(settings, self.listener.http_port, clock)
         phases = [phase for phase in build_phases(settings, load_core()) if not steps or phase.step in steps]
@@ -169,9 +168,6 @@ class Scan:
         finally:
             await self.listener.stop()
         return build(self._record(spec, engine))
-
-    async def _hit(self, interaction: Interaction) -> None:
-        await self.log.hit(interaction)
 
     def _record(self, spec: ScanSpec, engine: Engine) -> ScanRecord:
         log, now = self.log, SystemClock().now()

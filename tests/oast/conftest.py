@@ -1,15 +1,24 @@
-"""A running listener on ports the kernel chose, and raw clients to talk to it."""
+"""A running listener on ports the kernel chose, with every protocol, and a certificate of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import datetime
+import random
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.oast import talk
 
 from secrecon.model.interaction import Interaction
 from secrecon.net.clock import SystemClock
 from secrecon.oast.listener import Listener, ListenerConfig
+from secrecon.oast.sessions import SessionLimits, Sessions
 
-TOKEN = "abcdefghij0123456789" + "nonce67890123"
+TOKEN = talk.TOKEN
 
 
 class Book:
@@ -18,8 +27,8 @@ class Book:
     def __init__(self) -> None:
         self.hits: list[Interaction] = []
 
-    async def __call__(self, hit: Interaction) -> None:
-        self.hits.append(hit)
+    async def __call__(self, hits: Sequence[Interaction]) -> None:
+        self.hits += hits
 
     async def until(self, count: int) -> list[Interaction]:
         for _ in range(500):
@@ -38,6 +47,69 @@ def book() -> Book:
 async def listener(book: Book) -> AsyncIterator[Listener]:
     config = ListenerConfig("127.0.0.1", 0, 0, domain="cb.test", patience=2.0)
     running = Listener(config, book, SystemClock())
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+def make_certificate(folder: Path, name: str = "cb.test") -> tuple[Path, Path]:
+    """A certificate for `name` and everything in it, signed by itself: (certificate, key) as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName(name), x509.DNSName(f"*.{name}")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "cert.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return certificate, secret
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def trusting(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(certificate[0]))
+
+
+@pytest.fixture
+async def server(certificate: tuple[Path, Path]) -> AsyncIterator[Listener]:
+    """A callback server for clients of the protocol: every port, no token, no scans of its own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    config = ListenerConfig(
+        "127.0.0.1",
+        0,
+        0,
+        domain="cb.test",
+        https_port=0,
+        smtp_port=0,
+        ldap_port=0,
+        patience=2.0,
+        registrations_per_second=1_000,
+        per_second_and_client=5_000,
+    )
+    sessions = Sessions(SessionLimits(), random.Random(3))
+    running = Listener(config, None, SystemClock(), sessions=sessions, tls=context)
     await running.start()
     try:
         yield running

@@ -3,7 +3,7 @@ import zlib
 import pytest
 
 from secrecon.oast.answers import MAX_HOPS, answer_for, hops
-from secrecon.oast.httpcatch import HttpCatcher
+from secrecon.oast.httpcatch import HttpCatcher, markers, page
 from secrecon.oast.tokens import marker
 
 TOKEN = "abcdefghij0123456789" + "nonce67890123"
@@ -77,6 +77,7 @@ def test_the_picture_is_one() -> None:
 def test_the_catcher_sends_the_redirect() -> None:
     catcher = HttpCatcher()
     catcher.feed(f"GET /hop-308 HTTP/1.1\r\nHost: {TOKEN}.cb.test\r\n\r\n".encode())
-    wire = catcher.caught().wire
+    caught = catcher.caught()
+    wire = page(caught, markers(caught.tokens))
     assert wire.startswith(b"HTTP/1.1 308 ")
     assert b"\r\nLocation: /hop-end\r\n" in wire

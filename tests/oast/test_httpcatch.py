@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.oast.httpcatch import CONTINUE, MAX_BODY, MAX_HEAD, Caught, HttpCatcher
+from secrecon.oast.httpcatch import (
+    CONTINUE,
+    MAX_BODY,
+    MAX_HEAD,
+    Caught,
+    HttpCatcher,
+    markers,
+    page,
+    printable,
+    reflection,
+)
 from secrecon.oast.tokens import marker
 
 TOKEN = "abcdefghij0123456789" + "nonce67890123"
@@ -17,6 +27,10 @@ def catch(data: bytes, step: int = 4096) -> Caught:
     for start in range(0, len(data), step):
         catcher.feed(data[start : start + step])
     return catcher.caught()
+
+
+def wire(caught: Caught) -> bytes:
+    return page(caught, markers(caught.tokens))
 
 
 def parts(wire: bytes, method: bytes = b"GET") -> tuple[int, dict[str, str], bytes]:
@@ -47,7 +61,7 @@ def parts(wire: bytes, method: bytes = b"GET") -> tuple[int, dict[str, str], byt
 def test_a_token_in_host_path_or_query_is_caught_and_answered_with_its_marker(request_: str) -> None:
     caught = catch(request_.encode())
     assert TOKEN in caught.tokens
-    status, _, body = parts(caught.wire)
+    status, _, body = parts(wire(caught))
     assert status == 200
     assert marker(TOKEN).encode() in body
 
@@ -63,7 +77,7 @@ def test_a_token_in_host_path_or_query_is_caught_and_answered_with_its_marker(re
 def test_a_token_that_was_only_repeated_is_not_caught(request_: str) -> None:
     caught = catch(request_.encode())
     assert caught.tokens == ()
-    status, _, body = parts(caught.wire)
+    status, _, body = parts(wire(caught))
     assert status == 404
     assert marker(TOKEN).encode() not in body
 
@@ -80,7 +94,7 @@ def test_a_token_that_was_only_repeated_is_not_caught(request_: str) -> None:
 )
 def test_the_answer_fits_the_extension(path: str, kind: str) -> None:
     caught = catch(f"GET {path} HTTP/1.1\r\nHost: {TOKEN}.cb.test\r\n\r\n".encode())
-    _, headers, body = parts(caught.wire)
+    _, headers, body = parts(wire(caught))
     assert headers["content-type"].startswith(kind)
     assert headers["x-content-type-options"] == "nosniff"
     assert marker(TOKEN).encode() in body
@@ -92,15 +106,15 @@ def test_nothing_else_that_was_sent_comes_back() -> None:
     caught = catch(
         f"GET /<script>alert(1)</script>?q=evil HTTP/1.1\r\nHost: {TOKEN}.cb.test\r\nX-Evil: evil\r\n\r\n".encode()
     )
-    assert b"evil" not in caught.wire
-    assert b"script" not in caught.wire
-    assert TOKEN.encode() not in caught.wire
+    assert b"evil" not in wire(caught)
+    assert b"script" not in wire(caught)
+    assert TOKEN.encode() not in wire(caught)
 
 
 def test_head_gets_no_body() -> None:
-    wire = catch(f"HEAD / HTTP/1.1\r\nHost: {TOKEN}.cb.test\r\n\r\n".encode()).wire
-    assert wire.endswith(b"\r\n\r\n")
-    assert parts(wire, b"HEAD")[0] == 200
+    answer = wire(catch(f"HEAD / HTTP/1.1\r\nHost: {TOKEN}.cb.test\r\n\r\n".encode()))
+    assert answer.endswith(b"\r\n\r\n")
+    assert parts(answer, b"HEAD")[0] == 200
 
 
 def test_a_client_that_waits_for_100_is_told_to_go_on() -> None:
@@ -123,7 +137,39 @@ def test_head_and_body_are_bounded() -> None:
     for _ in range(MAX_BODY // 1024 + 1):
         huge.feed(b"b" * 1024)
     assert huge.complete
-    assert len(huge.caught().raw) <= 4 * 8192
+    assert len(huge.caught().raw) <= MAX_HEAD + MAX_BODY
+    assert not huge.caught().clear
+
+
+@pytest.mark.parametrize(
+    ("headers", "clear"),
+    [
+        ("Content-Length: 3", True),
+        ("X: y", True),
+        ("Content-Length: 3\r\nContent-Length: 3", False),
+        ("Content-Length: 3\r\nContent-Length: 4", False),
+        ("Content-Length: +3", False),
+        ("Content-Length: 3, 3", False),
+        ("Content-Length: 0x3", False),
+        ("Transfer-Encoding: chunked", False),
+        ("Transfer-Encoding : chunked\r\nContent-Length: 3", False),
+        ("tRANSFER-eNCODING: xchunked\r\nContent-Length: 3", False),
+        ("Connection: close", False),
+    ],
+)
+def test_only_a_request_with_one_readable_length_may_be_followed_by_another(headers: str, clear: bool) -> None:
+    caught = catch(
+        f"POST /{TOKEN} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\nabcGET /smuggled HTTP/1.1\r\n\r\n".encode()
+    )
+    assert caught.clear is clear
+    assert caught.tokens == (TOKEN,)
+    assert bool(caught.rest) is clear
+
+
+def test_a_session_reads_its_label_backwards() -> None:
+    assert reflection(f"a.pre-{TOKEN}.cb.test:80", TOKEN) == f"pre-{TOKEN}"[::-1]
+    assert reflection(f"<b>{TOKEN}</b>.cb.test", TOKEN) == TOKEN[::-1]
+    assert reflection("x", TOKEN) == TOKEN[::-1]
 
 
 def test_several_tokens_are_all_caught() -> None:
@@ -133,8 +179,8 @@ def test_several_tokens_are_all_caught() -> None:
 
 def test_the_raw_text_is_printable() -> None:
     caught = catch(b"GET /\x1b[31m\xff HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert caught.raw.startswith("GET /\\x1b[31m\\xff HTTP/1.1\nHost: x")
-    assert caught.query == "GET /\\x1b[31m\\xff HTTP/1.1"
+    assert printable(caught.raw).startswith("GET /\\x1b[31m\\xff HTTP/1.1\nHost: x")
+    assert caught.raw.startswith(b"GET /\x1b[31m\xff")
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20))
@@ -142,7 +188,7 @@ def test_no_bytes_make_it_fail(chunks: list[bytes]) -> None:
     catcher = HttpCatcher()
     for chunk in chunks:
         catcher.feed(chunk)
-    parts(catcher.caught().wire)
+    parts(wire(catcher.caught()))
 
 
 @given(

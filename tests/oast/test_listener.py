@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Sequence
 
 import dns.message
 import httpx
@@ -132,9 +133,9 @@ async def test_a_flood_is_bounded_and_every_loss_is_counted() -> None:
     gate = asyncio.Event()
     kept: list[Interaction] = []
 
-    async def slow(hit: Interaction) -> None:
+    async def slow(hits: Sequence[Interaction]) -> None:
         await gate.wait()
-        kept.append(hit)
+        kept.extend(hits)
 
     config = ListenerConfig("127.0.0.1", 0, 0, domain="cb.test", queue=5, per_second_and_client=1000)
     flooded = Listener(config, slow, SystemClock())
@@ -171,7 +172,7 @@ async def test_a_client_over_its_rate_gets_silence() -> None:
 async def test_a_failing_store_is_tried_again_and_then_counted() -> None:
     calls = 0
 
-    async def fails(hit: Interaction) -> None:
+    async def fails(hits: Sequence[Interaction]) -> None:
         nonlocal calls
         calls += 1
         if calls in (1, 3, 4, 5):

@@ -17,7 +17,7 @@ from secrecon.jobs.runner import RunnerConfig
 from secrecon.model.errors import OperatorError
 from secrecon.model.scan import ScanStatus
 from secrecon.net.clock import SystemClock
-from secrecon.oast.hits import OnHit
+from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener, ListenerConfig
 from secrecon.oast.tokens import new_token
 from secrecon.service.answers import AcceptedScan, ScanRequest
@@ -125,8 +125,8 @@ async def test_a_running_scan_can_be_cancelled(ctx: Context, queue: ScanQueue, e
 
 
 def ear_on(port: int = 0) -> Ear:
-    def make(on_hit: OnHit) -> Listener:
-        return Listener(ListenerConfig("127.0.0.1", port, 0, "cb.test"), on_hit, SystemClock(), random.Random(1))
+    def make(on_hits: OnHits) -> Listener:
+        return Listener(ListenerConfig("127.0.0.1", port, 0, "cb.test"), on_hits, SystemClock(), random.Random(1))
 
     return Ear(make)
 

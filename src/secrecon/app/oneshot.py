@@ -17,7 +17,6 @@ from secrecon.app.settings import Settings
 from secrecon.engine.memory import MemoryLog
 from secrecon.model.errors import OperatorError, TargetError
 from secrecon.model.finding import FindingStatus
-from secrecon.model.interaction import Interaction
 from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
 from secrecon.model.scan import (
     FULL_BUDGET,
@@ -80,7 +79,7 @@ class OneShot:
         addresses = await self._addresses()
         spec = self._spec(addresses)
         settings = self._reachable_listener(addresses)
-        listener = build_listener(settings, self._hit, self._clock)
+        listener = build_listener(settings, self._log.hear, self._clock)
         await listener.start()
         try:
             callbacks = build_callbacks(settings, listener.http_port, self._clock)
@@ -90,9 +89,6 @@ class OneShot:
         finally:
             await listener.stop()
         return self._record(spec, engine.info)
-
-    async def _hit(self, interaction: Interaction) -> None:
-        await self._log.hit(interaction)
 
     async def _addresses(self) -> tuple[str, ...]:
         try:

@@ -31,7 +31,7 @@ from secrecon.net.clock import Clock, SystemClock
 from secrecon.net.resolver import Resolver
 from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks
-from secrecon.oast.hits import OnHit
+from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener, ListenerConfig
 
 
@@ -73,7 +73,7 @@ def build_phases(
     )
 
 
-def build_listener(settings: Settings, on_hit: OnHit, clock: Clock) -> Listener:
+def build_listener(settings: Settings, on_hits: OnHits, clock: Clock) -> Listener:
     """The callback listener, not yet started."""
     address = settings.oast_address or settings.oast_host
     config = ListenerConfig(
@@ -83,7 +83,7 @@ def build_listener(settings: Settings, on_hit: OnHit, clock: Clock) -> Listener:
         domain=settings.oast_domain,
         addresses=(address,),
     )
-    return Listener(config, on_hit, clock, random.SystemRandom())
+    return Listener(config, on_hits, clock, random.SystemRandom())
 
 
 def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> EmbeddedCallbacks:

@@ -44,7 +44,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Context]:
     database_of(settings)  # makes the data dir, so that the lock has somewhere to be
     clock = SystemClock()
     with Home(settings.data_dir) as home:
-        ear = Ear(lambda on_hit: build_listener(settings, on_hit, clock))
+        ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock))
         await ear.start()
         try:
             callbacks = build_callbacks(settings, ear.http_port, clock)

@@ -83,7 +83,7 @@ class OwnListener:
         self._domain = settings.oast_domain.strip(".").lower()
         self._source = random.SystemRandom()
         self._arrived: list[tuple[str, Callback]] = []
-        self._listener = build_listener(settings, self._hit, SystemClock())
+        self._listener = build_listener(settings, self._hear, SystemClock())
 
     async def start(self) -> None:
         await self._listener.start()
@@ -106,9 +106,8 @@ class OwnListener:
         arrived, self._arrived = self._arrived, []
         return arrived
 
-    async def _hit(self, interaction: Interaction) -> None:
-        if not interaction.own:
-            self._arrived.append((interaction.token, callback_of(interaction)))
+    async def _hear(self, interactions: Sequence[Interaction]) -> None:
+        self._arrived += [(hit.token, callback_of(hit)) for hit in interactions if not hit.own]
 
 
 class ServerCallbacks:

@@ -59,6 +59,13 @@ _WORDS = {
     Technique.HEADER: "a request header, among several with different addresses",
     Technique.HEADER_ALONE: "a request header, alone",
 }
+_KINDS = {
+    CallbackProtocol.DNS: "DNS lookup",
+    CallbackProtocol.HTTP: "HTTP request",
+    CallbackProtocol.HTTPS: "HTTPS request",
+    CallbackProtocol.SMTP: "mail",
+    CallbackProtocol.LDAP: "LDAP search",
+}
 _TRUSTED = (
     Technique.USERINFO,
     Technique.PREFIX_DOMAIN,
@@ -203,7 +210,7 @@ def finding_for(
     `marker`: what our listener answered the token with; in the reply's body it shows that replies can be read.
     """
     hits = sorted((i for i in interactions if i.token == payload.token and not i.own), key=lambda i: i.at)
-    requests = [hit for hit in hits if hit.protocol is CallbackProtocol.HTTP]
+    requests = [hit for hit in hits if hit.protocol is not CallbackProtocol.DNS]
     if not hits:
         return None
     shown = bool(requests and marker and exchange and marker.encode("ascii") in exchange.reply.body)
@@ -295,7 +302,7 @@ def _evidence(
     payload: Payload, hits: Sequence[Interaction], exchange: HttpExchange | None, marker: str
 ) -> Evidence:
     first = hits[0]
-    kind = "HTTP request" if first.protocol is CallbackProtocol.HTTP else "DNS lookup"
+    kind = _KINDS[first.protocol]
     matcher = f"the {kind} carries the token {payload.token}, which only this probe was given"
     if marker:
         matcher += f"; the reply holds {marker}, which our listener answered it with"

@@ -54,10 +54,9 @@ class MemoryLog:
     async def interactions(self) -> tuple[Interaction, ...]:
         return tuple(self.hits.values())
 
-    async def hit(self, interaction: Interaction) -> None:
-        """Take in what the listener heard, where its token is one of this scan's."""
-        if interaction.token in self.payloads:
-            self.hits[interaction.id] = interaction
+    async def hear(self, interactions: Sequence[Interaction]) -> None:
+        """Take in what the listener heard, as far as its tokens are this scan's."""
+        self.hits.update((hit.id, hit) for hit in interactions if hit.token in self.payloads)
 
     async def commit(self, chunk: Chunk) -> None:
         if (chunk.step, chunk.round) in self._done:

@@ -7,10 +7,18 @@ from enum import StrEnum
 
 
 class CallbackProtocol(StrEnum):
-    """What reached the listener. DNS alone proves a lookup, HTTP proves a request."""
+    """What reached the listener. DNS alone proves a lookup; each of the others proves a connection and what was said."""
 
     DNS = "dns"
     HTTP = "http"
+    HTTPS = "https"
+    SMTP = "smtp"
+    LDAP = "ldap"
+
+    @property
+    def is_web(self) -> bool:
+        """Whether it was an HTTP request, encrypted or not."""
+        return self in (CallbackProtocol.HTTP, CallbackProtocol.HTTPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,27 @@
 """The DNS answerer, without I/O: one query's bytes in, the answer's bytes and the tokens it carried out.
 
-Authoritative for one domain: addresses for every name in it, NS and SOA at its apex, SOA in negative answers, REFUSED
-for all other names (RFC 1035, 2308, 6891, 8482). Time-to-live is at most five seconds so that resolvers hide no
-repeats. The question is echoed in the case it was asked in. Nothing that was asked is ever put into an answer's data.
+Authoritative for one domain: addresses for every name in it, MX, NS and SOA, the records that were added, SOA in negative
+answers, REFUSED for all other names (RFC 1035, 2308, 6891, 8482). Time-to-live is at most five seconds so that resolvers
+hide no repeats. The question is echoed in the case it was asked in. Nothing that was asked is ever put into an answer's
+data. Plain queries, thousands in a second, are read and answered byte by byte; dnspython reads the odd ones.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+import re
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import dns.exception
-import dns.flags
 import dns.message
 import dns.name
 import dns.opcode
 import dns.rcode
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
 
 from secrecon.oast.tokens import find_tokens
 
@@ -31,32 +34,90 @@ UDP_MOST = 1_232
 ADDRESS_TTL = 1
 APEX_TTL = 5
 NAME_SERVERS = ("ns1", "ns2")
+MAIL_SERVER = "mail"
+_HEADER = struct.Struct("!HBBHHHH")
+_RECORD = struct.Struct("!HHIH")
+_A, _NS, _SOA, _MX, _AAAA, _OPT, _IXFR, _AXFR, _ANY = 1, 2, 6, 15, 28, 41, 251, 252, 255
+_POINTER = b"\xc0\x0c"
+_PLAIN = re.compile(rb"[A-Za-z0-9_.\-]*\Z")
+_KINDS = {int(kind): kind.name for kind in dns.rdatatype.RdataType}
 
 
-@dataclass(frozen=True, slots=True)
 class Zone:
-    """What we are authoritative for. `domain` "" answers nothing. `addresses`: textual, IPv4 and IPv6."""
+    """What we are authoritative for. `domain` "" answers nothing. `addresses`: textual, IPv4 and IPv6. `records`: what
+    else there is, as (name within the domain or "", type, value); a name with a record of a type has no other of it."""
 
-    domain: str
-    addresses: tuple[str, ...]
+    def __init__(self, domain: str, addresses: Iterable[str], records: Iterable[tuple[str, str, str]] = ()) -> None:
+        self.domain = domain
+        self.apex = dns.name.from_text(domain + ".").to_digestable() if domain else b""
+        self.addresses = tuple(addresses)
+        self._own: dict[tuple[bytes, int], tuple[bytes, ...]] = {}
+        packed = [ipaddress.ip_address(address) for address in self.addresses]
+        self._every = {
+            _A: tuple(address.packed for address in packed if address.version == 4),
+            _AAAA: tuple(address.packed for address in packed if address.version == 6),
+        }
+        if domain:
+            self._every[_MX] = (self._rdata(_MX, f"1 {MAIL_SERVER}.{domain}."),)
+            servers = tuple(self._rdata(_NS, f"{label}.{domain}.") for label in NAME_SERVERS)
+            self.soa = self._rdata(_SOA, f"ns1.{domain}. hostmaster.{domain}. 1 3600 600 86400 {APEX_TTL}")
+            self._own[self.apex, _NS] = servers
+            self._own[self.apex, _SOA] = (self.soa,)
+            for name, kind, value in records:
+                self.add(name, kind, value)
 
-    @property
-    def apex(self) -> dns.name.Name | None:
-        """The domain as a DNS name, or None where there is none."""
-        return dns.name.from_text(self.domain + ".") if self.domain else None
+    def add(self, name: str, kind: str, value: str) -> None:
+        """One more record. Raises ValueError for a type or a value that is none."""
+        key = self._key(name, kind)
+        self._own[key] = (*self._own.get(key, ()), self._rdata(key[1], value))
+
+    def remove(self, name: str, kind: str) -> None:
+        """Every added record of that name and type."""
+        self._own.pop(self._key(name, kind), None)
+
+    def found(self, name: bytes, kind: int) -> tuple[bytes, ...]:
+        """The data of a name's records of one type. `name`: on the wire, lower-cased, within the domain."""
+        own = self._own.get((name, kind))
+        return own if own is not None else self._every.get(kind, ())
+
+    def _key(self, name: str, kind: str) -> tuple[bytes, int]:
+        try:
+            owner = dns.name.from_text(f"{name}.{self.domain}." if name else f"{self.domain}.")
+            return owner.to_digestable(), int(dns.rdatatype.from_text(kind))
+        except dns.exception.DNSException as error:
+            raise ValueError(f"{name!r} {kind!r} is no record's name and type: {error}") from error
+
+    def _rdata(self, kind: int, value: str) -> bytes:
+        try:
+            origin = dns.name.from_text(f"{self.domain}.")
+            data = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.RdataType(kind), value, origin=origin)
+            return data.to_wire(origin=origin) or b""
+        except (dns.exception.DNSException, ValueError) as error:
+            raise ValueError(f"{value!r} is no data of a {_KINDS.get(kind, kind)} record: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What became of one query. `wire` None: nothing is sent back. `tokens` is empty for foreign names.
 
-    `raw`: the query in one line of text, `query`: its type such as `AAAA`.
+    `name`: what was asked for, as text, and `query`: its type such as `AAAA`.
     """
 
     wire: bytes | None
     tokens: tuple[str, ...] = ()
-    raw: str = ""
+    name: str = ""
     query: str = ""
+
+
+class _Asked(NamedTuple):
+    """A question. `name`: on the wire, uncompressed, in the case it came in. `starts`: where its labels begin.
+    `edns`: the version, -1 for none."""
+
+    name: bytes
+    starts: tuple[int, ...]
+    kind: int
+    class_: int
+    edns: int
+    payload: int
 
 
 SILENT = Answered(None)
@@ -66,92 +127,123 @@ def answer(zone: Zone, packet: bytes, *, tcp: bool = False) -> Answered:
     """Answer one query. Never raises for what the packet holds; replies and unreadable packets get silence."""
     if not 12 <= len(packet) <= (MAX_QUERY if tcp else UDP_MOST) or packet[2] & 0x80:
         return SILENT
-    questions, *sections = (int.from_bytes(packet[at : at + 2]) for at in (4, 6, 8, 10))
-    if questions != 1 or sum(sections) > MAX_RECORDS:
-        return Answered(_bare_error(packet, dns.rcode.NOTIMP if packet[2] & 0x78 else dns.rcode.FORMERR))
+    id_, high, _, questions, *sections = _HEADER.unpack_from(packet)
+    if questions != 1 or sum(sections) > MAX_RECORDS or high & 0x78:
+        return Answered(_bare_error(packet, dns.rcode.NOTIMP if high & 0x78 else dns.rcode.FORMERR))
+    asked = _read(packet, sections) or _read_odd(packet)
+    if asked is None:
+        return Answered(_bare_error(packet, dns.rcode.FORMERR))
+    reply = _Reply(id_, high, asked, tcp)
+    if asked.edns > 0:
+        return Answered(reply.wire(dns.rcode.BADVERS))
+    name = asked.name.lower()
+    ours = zone.apex and name.endswith(zone.apex) and len(name) - len(zone.apex) in asked.starts
+    if not ours or asked.class_ != 1 or asked.kind in (_AXFR, _IXFR):
+        return Answered(reply.wire(dns.rcode.REFUSED))
+    _fill(zone, reply, name, asked.kind)
+    text = _text(asked)
+    return Answered(reply.wire(), find_tokens(text), text, _KINDS.get(asked.kind) or f"TYPE{asked.kind}")
+
+
+class _Reply:
+    """An answer in the making."""
+
+    __slots__ = ("additional", "answers", "asked", "authority", "flags", "id", "limit")
+
+    def __init__(self, id_: int, high: int, asked: _Asked, tcp: bool) -> None:
+        self.id = id_
+        self.flags = 0x80 | (high & 0x01)
+        self.asked = asked
+        self.limit = 65_535 if tcp else max(UDP_DEFAULT, min(asked.payload, UDP_MOST))
+        self.answers: list[bytes] = []
+        self.authority: list[bytes] = []
+        self.additional: list[bytes] = []
+
+    def wire(self, rcode: int = 0) -> bytes:
+        """The bytes, within what the asker can take: what is too long is emptied and marked truncated."""
+        asked = self.asked
+        edns = asked.edns >= 0
+        opt = b"\0" + _RECORD.pack(_OPT, UDP_MOST, rcode >> 4 << 24, 0) if edns else b""
+        question = asked.name + struct.pack("!HH", asked.kind, asked.class_)
+        sections = self.answers, self.authority, self.additional
+        records = b"".join(b"".join(section) for section in sections)
+        counts = [len(section) for section in sections]
+        flags = self.flags
+        if 12 + len(question) + len(records) + len(opt) > self.limit:
+            records, counts, flags = b"", [0, 0, 0], flags | 0x02
+        head = _HEADER.pack(self.id, flags, rcode & 0x0F, 1, counts[0], counts[1], counts[2] + edns)
+        return head + question + records + opt
+
+
+def _fill(zone: Zone, reply: _Reply, name: bytes, kind: int) -> None:
+    """Put the answer into `reply`."""
+    reply.flags |= 0x04
+    kinds = (_A, _AAAA, _NS, _SOA) if kind == _ANY else (kind,)
+    for each in kinds:
+        ttl = ADDRESS_TTL if each in (_A, _AAAA) else APEX_TTL
+        for data in zone.found(name, each):
+            reply.answers.append(_POINTER + _RECORD.pack(each, 1, ttl, len(data)) + data)
+    if kind == _NS and reply.answers and name == zone.apex:
+        for label in NAME_SERVERS:
+            owner = bytes((len(label),)) + label.encode("ascii") + zone.apex
+            for family in (_A, _AAAA):
+                for data in zone.found(owner, family):
+                    reply.additional.append(owner + _RECORD.pack(family, 1, APEX_TTL, len(data)) + data)
+    if not reply.answers:
+        reply.authority.append(zone.apex + _RECORD.pack(_SOA, 1, APEX_TTL, len(zone.soa)) + zone.soa)
+
+
+def _read(packet: bytes, sections: list[int]) -> _Asked | None:
+    """A plain query: one uncompressed question and at most an OPT record. None for any other."""
+    at, starts, size = 12, [], len(packet)
+    while at < size and (length := packet[at]):
+        if length > 63:
+            return None
+        starts.append(at - 12)
+        at += length + 1
+    end = at + 1
+    if end + 4 > size or end - 12 > 255:
+        return None
+    starts.append(at - 12)
+    kind, class_ = struct.unpack_from("!HH", packet, end)
+    name, edns, payload = packet[12:end], -1, 0
+    if sections == [0, 0, 1]:
+        if end + 15 > size or packet[end + 4] or packet[end + 5 : end + 7] != b"\0\x29":
+            return None
+        payload, _, edns, length = struct.unpack_from("!HBBxxH", packet, end + 7)
+        if end + 15 + length > size:
+            return None
+    elif sections != [0, 0, 0]:
+        return None
+    return _Asked(name, tuple(starts), kind, class_, edns, payload)
+
+
+def _read_odd(packet: bytes) -> _Asked | None:
+    """Any other query that can be read."""
     try:
         query = dns.message.from_wire(packet, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError, IndexError):
-        return Answered(_bare_error(packet, dns.rcode.FORMERR))
-    if query.opcode() != dns.opcode.QUERY:
-        return Answered(_bare_error(packet, dns.rcode.NOTIMP))
-    if len(query.question) != 1 or type(query) is not dns.message.QueryMessage:
-        return Answered(_bare_error(packet, dns.rcode.FORMERR))
-    reply = dns.message.make_response(query, our_payload=UDP_MOST)
-    reply.use_edns(0 if query.edns >= 0 else -1, payload=UDP_MOST)
-    if query.edns > 0:
-        reply.set_rcode(dns.rcode.BADVERS)
-        return Answered(_wire(reply, query, tcp))
-    asked = query.question[0]
-    kind = dns.rdatatype.to_text(asked.rdtype)
-    if not _fill(zone, reply, asked):
-        reply.set_rcode(dns.rcode.REFUSED)
-        return Answered(_wire(reply, query, tcp))
-    name = asked.name.to_text(omit_final_dot=True)
-    raw = f"{name} IN {kind} (id {query.id}, {'tcp' if tcp else 'udp'}{_edns_text(query)})"
-    return Answered(_wire(reply, query, tcp), find_tokens(name), raw, kind)
+        if len(query.question) != 1 or type(query) is not dns.message.QueryMessage:
+            return None
+        asked = query.question[0]
+        name = asked.name.to_wire() or b"\0"
+    except (dns.exception.DNSException, ValueError, IndexError, struct.error):
+        return None
+    starts, at = [0], 0
+    while name[at]:
+        at += name[at] + 1
+        starts.append(at)
+    payload = query.payload if query.edns >= 0 else 0
+    return _Asked(name, tuple(starts), int(asked.rdtype), int(asked.rdclass), query.edns, payload)
 
 
-def _fill(zone: Zone, reply: dns.message.Message, asked: dns.rrset.RRset) -> bool:
-    """Put the answer into `reply`. False where the question is none of ours."""
-    apex, name = zone.apex, asked.name
-    transfer = asked.rdtype in (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
-    if apex is None or asked.rdclass != dns.rdataclass.IN or transfer or not name.is_subdomain(apex):
-        return False
-    reply.flags |= dns.flags.AA
-    for family, rdtype in ((4, dns.rdatatype.A), (6, dns.rdatatype.AAAA)):
-        found = [address for address in zone.addresses if ipaddress.ip_address(address).version == family]
-        if found and asked.rdtype in (rdtype, dns.rdatatype.ANY):
-            reply.answer.append(_rrset(name, ADDRESS_TTL, rdtype, *found))
-    if name == apex and asked.rdtype in (dns.rdatatype.NS, dns.rdatatype.ANY):
-        servers = [f"{label}.{zone.domain}." for label in NAME_SERVERS]
-        reply.answer.append(_rrset(name, APEX_TTL, dns.rdatatype.NS, *servers))
-        if asked.rdtype == dns.rdatatype.NS:
-            _glue(zone, reply)
-    if name == apex and asked.rdtype in (dns.rdatatype.SOA, dns.rdatatype.ANY):
-        reply.answer.append(_soa(zone, name))
-    if not reply.answer:
-        reply.authority.append(_soa(zone, apex))
-    return True
-
-
-def _glue(zone: Zone, reply: dns.message.Message) -> None:
-    for label in NAME_SERVERS:
-        owner = dns.name.from_text(f"{label}.{zone.domain}.")
-        for address in zone.addresses:
-            rdtype = dns.rdatatype.A if ipaddress.ip_address(address).version == 4 else dns.rdatatype.AAAA
-            reply.additional.append(_rrset(owner, APEX_TTL, rdtype, address))
-
-
-def _soa(zone: Zone, owner: dns.name.Name) -> dns.rrset.RRset:
-    text = f"ns1.{zone.domain}. hostmaster.{zone.domain}. 1 3600 600 86400 {APEX_TTL}"
-    return _rrset(owner, APEX_TTL, dns.rdatatype.SOA, text)
-
-
-def _rrset(name: dns.name.Name, ttl: int, rdtype: dns.rdatatype.RdataType, *values: str) -> dns.rrset.RRset:
-    return dns.rrset.from_text(name, ttl, dns.rdataclass.IN, rdtype, *values)
-
-
-def _wire(reply: dns.message.Message, query: dns.message.Message, tcp: bool) -> bytes:
-    """The reply's bytes, within what the asker can take: too long over UDP is emptied and marked truncated."""
-    limit = 65_535 if tcp else max(UDP_DEFAULT, min(query.payload if query.edns >= 0 else 0, UDP_MOST))
-    try:
-        return reply.to_wire(max_size=limit)
-    except dns.exception.TooBig:
-        reply.answer.clear()
-        reply.authority.clear()
-        reply.additional.clear()
-        reply.flags |= dns.flags.TC
-        return reply.to_wire(max_size=limit)
+def _text(asked: _Asked) -> str:
+    """The name as text, without the last dot."""
+    labels = [asked.name[start + 1 : start + 1 + asked.name[start]] for start in asked.starts[:-1]]
+    if all(_PLAIN.match(label) and b"." not in label for label in labels):
+        return b".".join(labels).decode("ascii")
+    return dns.name.from_wire(asked.name, 0)[0].to_text(omit_final_dot=True)
 
 
 def _bare_error(packet: bytes, rcode: int) -> bytes:
     """A header alone (RFC 1035 4.1.1): the asker's id, opcode and RD, our rcode, no sections."""
     return packet[:2] + bytes([0x80 | (packet[2] & 0x79), rcode]) + bytes(8)
-
-
-def _edns_text(query: dns.message.Message) -> str:
-    if query.edns < 0:
-        return ""
-    options = " ".join(str(option)[:80] for option in query.options[:4])
-    return f", edns payload {query.payload}{' ' + options if options else ''}"

@@ -1,8 +1,9 @@
-"""The socket shells of the callback listener: HTTP over TCP, DNS over UDP and TCP.
+"""The callback listener: DNS over UDP and TCP, HTTP, HTTPS, SMTP and LDAP on one address, each as far as it has a port.
 
 Everything a client says is hostile: connections, bytes and seconds are bounded, in total and per client, before the
-sans-I/O parts (`httpcatch`, `dnswire`) read them. Answers are theirs alone. Hits go to a bounded queue. A port that
-cannot be bound is an OperatorError that says what to do.
+sans-I/O parts (`dnswire`, `httpcatch`, `smtp`, `ldap`, `protocol`) read them. The same listener serves our own scans, in
+a bounded queue, and the sessions of clients of the callback protocol. A port that cannot be bound is an OperatorError
+that says what to do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import cast
@@ -18,44 +20,58 @@ from typing import cast
 import structlog
 
 from secrecon.model.errors import OperatorError
-from secrecon.model.interaction import CallbackProtocol, Interaction
 from secrecon.net.clock import Clock
 from secrecon.oast import dnswire
-from secrecon.oast.hits import HitQueue, OnHit
-from secrecon.oast.httpcatch import HttpCatcher
+from secrecon.oast.baskets import Basket
+from secrecon.oast.hits import HitQueue, OnHits
+from secrecon.oast.intake import Intake
+from secrecon.oast.ldap import LdapCatcher
 from secrecon.oast.limits import RateLimit, Slots
-from secrecon.oast.tokens import is_own
+from secrecon.oast.protocol import Control
+from secrecon.oast.sessions import Sessions
+from secrecon.oast.smtp import Mail, SmtpCatcher
+from secrecon.oast.webshell import BIG_AT_ONCE, Conversation, WebHouse, client_of
 
 BIND_TRIES = 20
 READ_SIZE = 16_384
+UDP_BUFFER = 4_194_304
 log_ = structlog.get_logger("secrecon.oast")
+_Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerConfig:
     """Where to listen and how much to take.
 
-    `host`: the address to bind. Ports of 0 are chosen by the kernel. `domain`: the delegated domain, "" for none (DNS
-    then refuses everything). `addresses`: what names in the domain resolve to; `host` where empty.
-    `patience`: seconds one connection may take in all.
+    `host`: the address to bind. Ports of 0 are chosen by the kernel, None is not served. `domain`: the delegated domain,
+    "" for none (DNS then refuses everything). `addresses`: what names in the domain resolve to; `host` where empty.
+    `token`: what clients of sessions must show, "" for nothing. `wildcard`: whether they are shown everything that
+    reaches the domain. `dynamic`: whether they may write answers. `patience`: seconds one connection may take in all.
     """
 
     host: str
-    http_port: int
-    dns_port: int
+    http_port: int | None
+    dns_port: int | None
     domain: str = ""
     addresses: tuple[str, ...] = ()
-    connections: int = 512
+    https_port: int | None = None
+    smtp_port: int | None = None
+    ldap_port: int | None = None
+    token: str = ""
+    wildcard: bool = False
+    dynamic: bool = False
+    connections: int = 2_048
     connections_per_client: int = 64
     per_second_and_client: int = 200
+    registrations_per_second: int = 20
     queue: int = 10_000
     patience: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerCounts:
-    """What the listener did. `dropped`: hits there was no room for; `failed`: hits that could not be stored;
-    `refused`: connections and queries over a client's limit."""
+    """What the listener did. `taken`, `dropped`, `failed`: hits for our own scans that were handed on, that there was no
+    room for, that could not be stored; `refused`: connections and queries over a client's limit."""
 
     taken: int
     dropped: int
@@ -64,40 +80,94 @@ class ListenerCounts:
 
 
 class Listener:
-    """The embedded listener. `on_hit` is awaited once per hit and token; an error in it is logged and tried again."""
+    """`on_hits` is awaited with what may belong to our scans, None where there are none. `sessions`: of clients of the
+    callback protocol, None where it is not spoken. `tls`: for HTTPS and STARTTLS."""
 
     def __init__(
-        self, config: ListenerConfig, on_hit: OnHit, clock: Clock, source: random.Random | None = None
+        self,
+        config: ListenerConfig,
+        on_hits: OnHits | None,
+        clock: Clock,
+        source: random.Random | None = None,
+        *,
+        sessions: Sessions | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        if config.wildcard and not config.token:
+            raise OperatorError("everything that reaches the domain is shown to holders of a token only: set one")
         self.config = config
+        self.sessions = sessions
         self._clock = clock
-        self._source = source or random.SystemRandom()
-        self._hits = HitQueue(on_hit, clock, config.queue)
+        self._tls = tls
+        source = source or random.SystemRandom()
+        self._hits = HitQueue(on_hits, clock, config.queue) if on_hits is not None else None
         self._slots = Slots(config.connections, config.connections_per_client)
         self._rate = RateLimit(config.per_second_and_client)
-        self._zone = dnswire.Zone(config.domain.strip(".").lower(), config.addresses or (config.host,))
+        self.zone = dnswire.Zone(config.domain.strip(".").lower(), config.addresses or (config.host,))
+        shared = sessions is not None and bool(config.token)
+        extra = Basket() if shared else None
+        everything = Basket() if shared and config.wildcard else None
+        own = self._hits.put if self._hits is not None else None
+        self._intake = Intake(clock, source, sessions, own, extra, everything)
+        control = None
+        if sessions is not None:
+            control = Control(sessions, source, token=config.token, extra=extra, everything=everything)
+        self._house = WebHouse(
+            self._intake,
+            control,
+            self._slots,
+            self._rate,
+            RateLimit(config.registrations_per_second),
+            clock,
+            self.zone.domain,
+            config.patience,
+            config.dynamic,
+            set(),
+            asyncio.Semaphore(BIG_AT_ONCE),
+        )
         self._servers: list[asyncio.Server] = []
         self._datagrams: asyncio.DatagramTransport | None = None
         self._open: set[asyncio.Task[None]] = set()
-        self.http_port = 0
-        self.dns_port = 0
+        self.http_port = self.https_port = self.dns_port = self.smtp_port = self.ldap_port = 0
 
     @property
     def counts(self) -> ListenerCounts:
         """The counters so far."""
-        hits = self._hits
-        return ListenerCounts(hits.taken, hits.dropped, hits.failed, self._slots.refused + self._rate.refused)
+        hits, refused = self._hits, self._slots.refused + self._rate.refused
+        return (
+            ListenerCounts(hits.taken, hits.dropped, hits.failed, refused)
+            if hits is not None
+            else ListenerCounts(0, 0, 0, refused)
+        )
 
     async def start(self) -> None:
         """Bind the ports. Raises OperatorError where one cannot be bound; nothing stays open then."""
+        config = self.config
+        if config.https_port is not None and self._tls is None:
+            raise OperatorError("HTTPS needs a certificate: give SECRECON_OAST_CERT and SECRECON_OAST_KEY, or ACME")
         try:
-            self.http_port = await self._start_http()
-            self.dns_port = await self._start_dns()
+            self.http_port = await self._bind("HTTP", config.http_port, self._start_web)
+            self.https_port = await self._bind("HTTPS", config.https_port, self._start_secure_web)
+            self.dns_port = await self._start_dns(config.dns_port)
+            self.smtp_port = await self._bind("SMTP", config.smtp_port, lambda p: self._serve_tcp(p, self._smtp))
+            self.ldap_port = await self._bind("LDAP", config.ldap_port, lambda p: self._serve_tcp(p, self._ldap))
         except OperatorError:
             await self.stop()
             raise
-        self._hits.start()
-        log_.info("callback listener started", host=self.config.host, http=self.http_port, dns=self.dns_port)
+        if self._hits is not None:
+            self._hits.start()
+        ports = {
+            name: port
+            for name, port in (
+                ("http", self.http_port),
+                ("https", self.https_port),
+                ("dns", self.dns_port),
+                ("smtp", self.smtp_port),
+                ("ldap", self.ldap_port),
+            )
+            if port
+        }
+        log_.info("callback listener started", host=config.host, **ports)
 
     async def stop(self) -> None:
         """Close the ports and every connection, and hand on the hits that wait."""
@@ -106,6 +176,8 @@ class Listener:
         if self._datagrams is not None:
             self._datagrams.close()
             self._datagrams = None
+        for conversation in tuple(self._house.open):
+            conversation.abort()
         tasks = list(self._open)
         for task in tasks:
             task.cancel()
@@ -113,40 +185,73 @@ class Listener:
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
-        await self._hits.stop()
+        if self._hits is not None:
+            await self._hits.stop()
 
-    async def _start_http(self) -> int:
+    async def _bind(
+        self, what: str, port: int | None, open_: Callable[[int], Coroutine[None, None, asyncio.Server]]
+    ) -> int:
+        if port is None:
+            return 0
         try:
-            server = await self._serve_tcp(self.config.http_port, self._http)
+            server = await open_(port)
         except OSError as error:
-            raise _cannot_bind("HTTP", self.config.host, self.config.http_port, error) from error
+            raise _cannot_bind(what, self.config.host, port, error) from error
         self._servers.append(server)
         return _port(server)
 
-    async def _start_dns(self) -> int:
+    async def _start_web(self, port: int) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(
+            lambda: Conversation(self._house, False), self.config.host, port, backlog=1_024
+        )
+
+    async def _start_secure_web(self, port: int) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
+            lambda: Conversation(self._house, True),
+            self.config.host,
+            port,
+            ssl=self._tls,
+            backlog=1_024,
+            ssl_handshake_timeout=self.config.patience,
+            ssl_shutdown_timeout=1.0,
+        )
+
+    async def _start_dns(self, port: int | None) -> int:
         """UDP and TCP on one port; where the kernel chooses it, until one is free for both."""
+        if port is None:
+            return 0
         for attempt in range(BIND_TRIES):
             server: asyncio.Server | None = None
             try:
-                server = await self._serve_tcp(self.config.dns_port, self._dns_stream)
+                server = await self._serve_tcp(port, self._dns_stream)
                 address = (self.config.host, _port(server))
-                loop = asyncio.get_running_loop()
-                transport, _ = await loop.create_datagram_endpoint(
-                    lambda: _Datagrams(self._dns), local_addr=address
-                )
+                await self._start_datagrams(address)
             except OSError as error:
                 if server is not None:
                     server.close()
                     await server.wait_closed()
-                if self.config.dns_port or attempt == BIND_TRIES - 1:
-                    raise _cannot_bind("DNS", self.config.host, self.config.dns_port, error) from error
+                if port or attempt == BIND_TRIES - 1:
+                    raise _cannot_bind("DNS", self.config.host, port, error) from error
                 continue
             self._servers.append(server)
-            self._datagrams = transport
             return address[1]
         raise OperatorError("the callback listener found no port that is free for DNS over both UDP and TCP")
 
-    async def _serve_tcp(self, port: int, handle: Callable[..., Coroutine[None, None, None]]) -> asyncio.Server:
+    async def _start_datagrams(self, address: tuple[str, int]) -> None:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER)
+            sock.bind(address)
+            loop = asyncio.get_running_loop()
+            self._datagrams, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self._dns), sock=sock)
+        except OSError:
+            sock.close()
+            raise
+
+    async def _serve_tcp(self, port: int, handle: _Handle) -> asyncio.Server:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
@@ -159,12 +264,9 @@ class Listener:
         return await asyncio.start_server(accepted, self.config.host, port, limit=READ_SIZE, backlog=256)
 
     async def _connection(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        handle: Callable[..., Coroutine[None, None, None]],
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: _Handle
     ) -> None:
-        client = _client(writer.get_extra_info("peername"))
+        client = client_of(writer.get_extra_info("peername"))
         taken = self._slots.take(client)
         try:
             if taken and self._rate.allows(client, self._clock.monotonic()):
@@ -182,31 +284,6 @@ class Listener:
                 async with asyncio.timeout(1.0):
                     await writer.wait_closed()
 
-    async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str) -> None:
-        catcher = HttpCatcher()
-        try:
-            async with asyncio.timeout(self.config.patience * 0.7):
-                while not catcher.complete:
-                    data = await reader.read(READ_SIZE)
-                    if not data:
-                        break
-                    interim = catcher.feed(data)
-                    if interim:
-                        writer.write(interim)
-        except (TimeoutError, ConnectionError):
-            log_.debug("callback request came incomplete", client=client)
-        if not catcher.started:
-            return
-        caught = catcher.caught()
-        self._record(CallbackProtocol.HTTP, client, caught.tokens, caught.raw, caught.query)
-        writer.write(caught.wire)
-        await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-        with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(1.0):  # let the client read the answer before unread input resets it
-                await reader.read(READ_SIZE)
-
     async def _dns_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str) -> None:
         for _ in range(16):
             size = int.from_bytes(await reader.readexactly(2), "big")
@@ -222,17 +299,58 @@ class Listener:
     def _dns(self, packet: bytes, client: str, *, tcp: bool = False) -> bytes | None:
         if not self._rate.allows(client, self._clock.monotonic()):
             return None
-        answered = dnswire.answer(self._zone, packet, tcp=tcp)
-        self._record(CallbackProtocol.DNS, client, answered.tokens, answered.raw, answered.query)
+        answered = dnswire.answer(self.zone, packet, tcp=tcp)
+        if answered.name:
+            wire = answered.wire or b""
+            self._intake.take("dns", client, answered.tokens, answered.name, packet, wire, answered.query)
         return answered.wire
 
-    def _record(
-        self, protocol: CallbackProtocol, client: str, tokens: tuple[str, ...], raw: str, query: str
-    ) -> None:
-        for token in tokens:
-            id_ = f"{self._source.getrandbits(128):032x}"
-            at = self._clock.now()
-            self._hits.put(Interaction(id_, token, protocol, client, raw, at, query, is_own(token)))
+    async def _smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str) -> None:
+        catcher = SmtpCatcher(self.zone.domain, tls=self._tls is not None)
+        writer.write(catcher.greeting())
+        try:
+            while data := await reader.read(READ_SIZE):
+                step = catcher.feed(data)
+                self._mails(step.mails, client)
+                if step.encrypt:
+                    await self._encrypt(writer, step.reply, data)
+                    catcher.encrypted()
+                    continue
+                writer.write(step.reply)
+                await writer.drain()
+                if step.close:
+                    return
+        finally:
+            self._mails(catcher.end(), client)
+
+    def _mails(self, mails: list[Mail], client: str) -> None:
+        for mail in mails:
+            name = next((address for address in mail.recipients if _holds(address, mail.tokens)), "")
+            host = name.rpartition("@")[2] if _holds(name.rpartition("@")[2], mail.tokens) else name
+            self._intake.take("smtp", client, mail.tokens, host, mail.request, sender=mail.sender[:320])
+
+    async def _ldap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str) -> None:
+        catcher = LdapCatcher(tls=self._tls is not None)
+        while data := await reader.read(READ_SIZE):
+            step = catcher.feed(data)
+            for search in step.searches:
+                self._intake.take("ldap", client, search.tokens, search.base, search.request)
+            if step.encrypt:
+                await self._encrypt(writer, step.reply, data)
+                catcher.encrypted()
+                continue
+            writer.write(step.reply)
+            await writer.drain()
+            if step.close:
+                return
+
+    async def _encrypt(self, writer: asyncio.StreamWriter, reply: bytes, data: bytes) -> None:
+        """Say yes and shake hands. Whoever sent so much that more may wait unread is sent away: it would be taken for
+        encrypted."""
+        if self._tls is None or len(data) >= READ_SIZE:
+            raise ConnectionAbortedError("too much before the encryption")
+        writer.write(reply)
+        await writer.start_tls(self._tls, ssl_handshake_timeout=self.config.patience)
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -254,8 +372,9 @@ class _Datagrams(asyncio.DatagramProtocol):
         log_.debug("callback datagram could not be delivered", error=str(exc))
 
 
-def _client(peer: object) -> str:
-    return str(peer[0])[:64] if isinstance(peer, tuple) and peer else "unknown"
+def _holds(text: str, tokens: tuple[str, ...]) -> bool:
+    lower = text.lower()
+    return any(token in lower for token in tokens)
 
 
 def _port(server: asyncio.Server) -> int:

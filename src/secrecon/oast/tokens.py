@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 
 CORRELATION_LENGTH = 20
 NONCE_LENGTH = 13
@@ -20,7 +21,7 @@ knows them without asking."""
 
 MAX_TOKENS = 64
 MAX_TEXT = 16_384
-_ALNUM = frozenset(ALPHABET + ALPHABET[:26].upper())
+_WORD = re.compile(f"[A-Za-z0-9]{{{TOKEN_LENGTH},}}")
 
 
 def new_token(source: random.Random, *, own: bool = False) -> str:
@@ -71,8 +72,7 @@ def find_tokens(text: str, limit: int = MAX_TOKENS) -> tuple[str, ...]:
 
 def _words(text: str) -> list[str]:
     """The maximal runs of ASCII letters and digits that are long enough to hold a token, lower-cased."""
-    spaced = "".join(c if c in _ALNUM else " " for c in text)
-    return [word.lower() for word in spaced.split(" ") if len(word) >= TOKEN_LENGTH]
+    return [word.lower() for word in _WORD.findall(text)]
 
 
 def marker(token: str) -> str:

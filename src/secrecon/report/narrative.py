@@ -70,7 +70,7 @@ def _exploited(facts: Facts) -> str:
 
 def _proven(facts: Facts) -> list[str]:
     """What callbacks prove: a request where one came, only a lookup where nothing else did."""
-    requested = {(hit.asset, hit.location) for hit in facts.target_hits if hit.protocol == CallbackProtocol.HTTP}
+    requested = {(hit.asset, hit.location) for hit in facts.target_hits if hit.protocol != CallbackProtocol.DNS}
     verified = [finding for finding in facts.counted if finding.oast_verified]
     fetched = [finding for finding in verified if (finding.asset, finding.location) in requested]
     looked_up = [finding for finding in verified if (finding.asset, finding.location) not in requested]
@@ -263,10 +263,10 @@ def _callbacks(facts: Facts, coverage: Coverage) -> Section:
     paragraphs = []
     hits = facts.target_hits
     if hits:
-        http = sum(hit.protocol == "http" for hit in hits)
-        kinds = [
-            text for text in (http and f"{http:,} HTTP", len(hits) - http and f"{len(hits) - http:,} DNS") if text
-        ]
+        http = sum(hit.protocol in ("http", "https") for hit in hits)
+        dns = sum(hit.protocol == "dns" for hit in hits)
+        counts = ((http, "HTTP"), (dns, "DNS"), (len(hits) - http - dns, "mail or LDAP"))
+        kinds = [f"{number:,} {name}" for number, name in counts if number]
         paragraphs.append(
             f"The listener received {count(len(hits), 'callback')} from the target ({listed(kinds)}). "
             "An HTTP callback proves that the target fetches what it is told to; "

@@ -132,7 +132,7 @@ def probe_hits(hits: Iterable[CallbackHit]) -> tuple[ProbeHits, ...]:
             check=check,
             place=f"{asset} {location}".strip(),
             own=own,
-            http=sum(hit.protocol == "http" for hit in mine),
+            http=sum(hit.protocol in ("http", "https") for hit in mine),
             dns=sum(hit.protocol == "dns" for hit in mine),
             first=mine[0],
             hits=tuple(mine),

@@ -21,21 +21,48 @@ LATE = "a callback arrived after the scan had ended"
 
 async def record_interaction(ctx: Context, interaction: Interaction) -> None:
     """Keep a hit where its token is one we gave out; judge it where its scan has ended."""
+    await record_interactions(ctx, (interaction,))
+
+
+async def record_interactions(ctx: Context, heard: Sequence[Interaction]) -> None:
+    """Keep the hits whose tokens are ones we gave out, and judge those whose scans have ended: one transaction and at
+    most one new version for each scan. What cannot be a payload of ours costs one query for all."""
+    async with ctx.db.reading() as tx:
+        owners = await payloads.owners(tx, {hit.token for hit in heard})
+    by_scan: dict[str, list[Interaction]] = {}
+    for hit in heard:
+        if hit.token in owners:
+            by_scan.setdefault(owners[hit.token], []).append(hit)
+    for scan_id, hits in by_scan.items():
+        if await _record(ctx, scan_id, hits):
+            ctx.bell.ring(scan_id)
+
+
+async def _record(ctx: Context, scan_id: str, hits: Sequence[Interaction]) -> bool:
+    """Whether any hit was new."""
     async with ctx.db.transaction() as tx:
-        payload = await interactions.add(tx, interaction)
-        if payload is None:
-            return
-        scan = await scans.locked(tx, payload.scan_id)
-        if scan.status.is_final and not interaction.own:
-            await settle_callbacks(ctx, tx, scan, only=payload)
+        kept: dict[str, Payload] = {}
+        own = True
+        for hit in hits:
+            payload = await interactions.add(tx, hit)
+            if payload is not None:
+                kept[payload.token] = payload
+                own = own and hit.own
+        if not kept:
+            return False
+        scan = await scans.locked(tx, scan_id)
+        if scan.status.is_final and not own:
+            await settle_callbacks(ctx, tx, scan, only=tuple(kept.values()))
             await scans.new_version(tx, scan.scan_id, LATE, ctx.clock.now())
-    ctx.bell.ring(payload.scan_id)
+    return True
 
 
-async def settle_callbacks(ctx: Context, tx: Transaction, scan: StoredScan, only: Payload | None = None) -> None:
+async def settle_callbacks(
+    ctx: Context, tx: Transaction, scan: StoredScan, only: Sequence[Payload] | None = None
+) -> None:
     """Turn stored callbacks that no finding shows yet, or only a weaker one, into findings of the scan.
 
-    `only`: look at that payload's location alone.
+    `only`: look at the locations of those payloads alone.
     """
     hits = await interactions.of_scan(tx, scan.scan_id)
     called = {hit.token for hit in hits if not hit.own}
@@ -47,7 +74,8 @@ async def settle_callbacks(ctx: Context, tx: Transaction, scan: StoredScan, only
         if payload.token in called and payload.check == CHECK
     ]
     if only is not None:
-        sent = [payload for payload in sent if _place(payload) == _place(only)]
+        places = {_place(payload) for payload in only}
+        sent = [payload for payload in sent if _place(payload) in places]
     known = {record.finding.fingerprint: record.finding for record in await findings.of_scan(tx, scan.scan_id)}
     fresh = [finding for finding in _proven(sent, hits) if _stronger(finding, known.get(finding.fingerprint))]
     await findings.put(tx, scan, fresh, ctx.clock.now())

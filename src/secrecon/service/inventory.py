@@ -42,7 +42,9 @@ async def oast_status(ctx: Context, caller: Caller) -> OastStatus:
         hits = await interactions.of_account(tx, caller.account_id)
     active = ctx.listener is not None and ctx.listener.running
     url = ctx.listener.public_url if ctx.listener is not None and active else ""
-    return OastStatus(active=active, oast_url=url, dns=hits.dns, http=hits.http, total=hits.dns + hits.http)
+    return OastStatus(
+        active=active, oast_url=url, dns=hits.dns, http=hits.http, total=hits.dns + hits.http + hits.other
+    )
 
 
 def _asset(row: StoredAsset) -> AssetRecord:

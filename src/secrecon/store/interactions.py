@@ -18,10 +18,11 @@ PER_TOKEN = 200
 
 @dataclass(frozen=True, slots=True)
 class HitCounts:
-    """Hits per protocol, without our own."""
+    """Hits per protocol, without our own. `http`: encrypted or not; `other`: SMTP and LDAP."""
 
     dns: int
     http: int
+    other: int = 0
 
 
 async def add(tx: Transaction, hit: Interaction, cap: int = PER_TOKEN) -> Payload | None:
@@ -74,4 +75,6 @@ async def of_account(tx: Reading, account_id: int) -> HitCounts:
         .group_by(_hit.c.protocol)
     )
     found = {row.protocol: int(row.hits) for row in await tx.connection.execute(query)}
-    return HitCounts(found.get(CallbackProtocol.DNS.value, 0), found.get(CallbackProtocol.HTTP.value, 0))
+    dns, http = (found.get(kind.value, 0) for kind in (CallbackProtocol.DNS, CallbackProtocol.HTTP))
+    http += found.get(CallbackProtocol.HTTPS.value, 0)
+    return HitCounts(dns, http, sum(found.values()) - dns - http)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -28,6 +28,14 @@ async def find(tx: Reading, token: str) -> Payload | None:
     query = sa.select(_payload.c.payload).where(_payload.c.token == clean(token))
     text = (await tx.connection.execute(query)).scalar_one_or_none()
     return None if text is None else load(Payload, text)
+
+
+async def owners(tx: Reading, tokens: Iterable[str]) -> dict[str, str]:
+    """Token -> scan, for those that were given out."""
+    query = sa.select(_payload.c.token, _payload.c.scan_id).where(
+        _payload.c.token.in_([clean(token) for token in tokens])
+    )
+    return {row.token: row.scan_id for row in await tx.connection.execute(query)}
 
 
 async def of_scan(tx: Reading, scan_id: str) -> tuple[Payload, ...]:

@@ -7,21 +7,21 @@ attached waits. This is also how the rest of the process sees whether a listener
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secrecon.model.interaction import Interaction
-from secrecon.oast.hits import OnHit
+from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener
-from secrecon.service.callbacks import record_interaction
+from secrecon.service.callbacks import record_interactions
 from secrecon.service.context import Context
 
 
 class Ear:
     """Starts and stops a listener. `make`: builds it around the function that takes its hits."""
 
-    def __init__(self, make: Callable[[OnHit], Listener]) -> None:
+    def __init__(self, make: Callable[[OnHits], Listener]) -> None:
         self._context: asyncio.Future[Context] | None = None
-        self._listener = make(self._hit)
+        self._listener = make(self._hear)
         self._running = False
         self.public_url = ""
 
@@ -57,6 +57,6 @@ class Ear:
         self._running = False
         await self._listener.stop()
 
-    async def _hit(self, interaction: Interaction) -> None:
+    async def _hear(self, interactions: Sequence[Interaction]) -> None:
         assert self._context is not None, "a listener that was not started heard something"
-        await record_interaction(await asyncio.shield(self._context), interaction)
+        await record_interactions(await asyncio.shield(self._context), interactions)

@@ -16,7 +16,6 @@ from secrecon.engine.ports import Callbacks
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import InputPlace, Parameter, RequestShape, Resolution
 from secrecon.model.finding import Severity
-from secrecon.model.interaction import Interaction
 from secrecon.model.probe import Reply
 from secrecon.model.scan import EngineInfo, Outcome, ScanMode
 from secrecon.net.clock import SystemClock
@@ -77,10 +76,8 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(ssrf, "FINAL_WAIT", 0.6)
     watched = Watched()
 
-    async def heard(hit: Interaction) -> None:
-        await watched.log.hit(hit)
-
-    listener = Listener(ListenerConfig("127.0.0.1", 0, 0, domain="cb.test"), heard, SystemClock())
+    config = ListenerConfig("127.0.0.1", 0, 0, domain="cb.test")
+    listener = Listener(config, lambda hits: watched.log.hear(hits), SystemClock())
     await listener.start()
     resolver = Resolver([("127.0.0.1", listener.dns_port)], 1.0)
     app = App(resolver)

@@ -262,7 +262,7 @@ def _called(view: ScanView, *protocols: CallbackProtocol) -> set[tuple[str, str]
 
 
 def _proven(view: ScanView) -> set[tuple[str, str]]:
-    return _called(view, CallbackProtocol.HTTP)
+    return _called(view, *(kind for kind in CallbackProtocol if kind is not CallbackProtocol.DNS))
 
 
 def _unproven(view: ScanView) -> bool:
