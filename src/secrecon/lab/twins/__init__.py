@@ -12,6 +12,8 @@ from functools import cache
 
 from secrecon.lab.twins import (
     cms,
+    data,
+    monitoring,
     php,
     servers,
 )
@@ -19,6 +21,8 @@ from secrecon.lab.twins.shapes import Answer
 
 MODULES = (
     cms,
+    data,
+    monitoring,
     php,
     servers,
 )  # fmt: skip
