@@ -13,6 +13,8 @@ from functools import cache
 from secrecon.lab.twins import (
     cms,
     data,
+    evaluating,
+    java,
     monitoring,
     php,
     servers,
@@ -24,6 +26,8 @@ MODULES = (
     data,
     monitoring,
     php,
+    evaluating,
+    java,
     servers,
 )  # fmt: skip
 

@@ -33,7 +33,16 @@ def apache_twice(asked: Asked, fixed: bool) -> Told:
     return absent()
 
 
+def apache_proxy(asked: Asked, fixed: bool) -> Told:
+    """2.4.48 cuts a socket path that is too long and connects to what follows the bar."""
+    path, bar, address = asked.query.partition("|")
+    if path.startswith("unix:") and bar and len(path) > 4096 and not fixed:
+        return Told("", 502, fetches=(address,))
+    return shown("Shop", "<p>Welcome</p>")
+
+
 TWINS: Mapping[str, Answer] = {
+    "CVE-2021-40438": apache_proxy,
     "CVE-2021-41773": apache_dots,
     "CVE-2021-42013": apache_twice,
 }
