@@ -13,8 +13,10 @@ from functools import cache
 from secrecon.lab.twins import (
     cms,
     data,
+    devtools,
     evaluating,
     java,
+    javascript,
     monitoring,
     php,
     servers,
@@ -24,10 +26,12 @@ from secrecon.lab.twins.shapes import Answer
 MODULES = (
     cms,
     data,
-    monitoring,
-    php,
+    devtools,
     evaluating,
     java,
+    javascript,
+    monitoring,
+    php,
     servers,
 )  # fmt: skip
 
