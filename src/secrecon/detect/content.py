@@ -12,12 +12,13 @@ import html as entities
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import re2
 
-from secrecon.detect.forms import form_shapes
+from secrecon.detect.forms import cut_forms, form_shapes
 from secrecon.detect.html import Document, looks_like_html, read_html
-from secrecon.detect.links import acting_word, query_parameters, resolve
+from secrecon.detect.links import acting_word, address_in_path, query_parameters, resolve
 from secrecon.detect.openapi import Steps, operations, parse_description
 from secrecon.detect.scripts import Endpoint, read_script, source_map
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
@@ -31,6 +32,7 @@ MAX_SHAPES = 300
 MAX_TRIES = 20_000
 """Addresses of one page that are looked at, repeated and foreign ones included: each costs some 20 microseconds."""
 MAX_LINES = 2_000
+MAX_COOKIES = 12
 _LINK_ATTRIBUTES = (
     "href",
     "src",
@@ -111,11 +113,18 @@ class _Collector:
             self.hosts.setdefault(found[0].host)
         if not self.within(found[0]):
             return None
-        self.links.setdefault(found, Target(found[0], found[1], source))
-        if "?" in found[1] and not acting_word(found[1]):
-            path, _, query = found[1].partition("?")
-            self.shape(RequestShape(found[0], "GET", path, query_parameters(query), source))
+        if found not in self.links:
+            self.links[found] = Target(found[0], found[1], source)
+            self._inputs(*found, source)
         return found
+
+    def _inputs(self, origin: Origin, target: str, source: str) -> None:
+        """The inputs of an address: its query, and an address in its path."""
+        if (path_input := address_in_path(target)) is not None and not acting_word(path_input[0]):
+            self.shape(RequestShape(origin, "GET", path_input[0], (path_input[1],), source))
+        elif "?" in target and not acting_word(target):
+            path, _, query = target.partition("?")
+            self.shape(RequestShape(origin, "GET", path, query_parameters(query), source))
 
     def shape(self, shape: RequestShape) -> None:
         """Take a request in, unless making it would act, or it has nothing to vary."""
@@ -139,6 +148,7 @@ def read_content(request: HttpRequest, reply: HttpReply, within: Callable[[Origi
         collector.notes.setdefault(f"only the first {len(body)} bytes of {request.target[:100]} were read")
     for header in ("location", "content-location", "refresh"):
         _header_links(collector, header, reply.header(header) or "")
+    _cookies(collector, reply)
     title, forms = "", 0
     path = request.target.split("?", 1)[0].lower()
     kind = reply.content_type
@@ -164,6 +174,20 @@ def _header_links(collector: _Collector, header: str, value: str) -> None:
         value = found.group(1) if found is not None else ""
     if value:
         collector.link(value, "redirect")
+
+
+def _cookies(collector: _Collector, reply: HttpReply) -> None:
+    """The cookies that a page sets, as inputs of that page."""
+    pairs = (value.split(";", 1)[0].partition("=") for value in reply.all("set-cookie")[:MAX_COOKIES])
+    found = {
+        name.strip(): Parameter(name.strip(), InputPlace.COOKIE, unquote(value.strip()[:1_000]))
+        for name, _, value in pairs
+        if 0 < len(name.strip()) <= 100
+    }
+    request = collector.request
+    if found and request.method == "GET" and not acting_word(request.target):
+        path = request.target.split("?", 1)[0]
+        collector.shape(RequestShape(request.origin, "GET", path, tuple(found.values()), "cookie"))
 
 
 def _other(collector: _Collector, path: str, kind: str, body: bytes) -> None:
@@ -219,6 +243,10 @@ def _html(collector: _Collector, document: Document) -> tuple[str, int]:
                 collector.shape(RequestShape(place[0], "POST", place[1].split("?")[0], (), "html"))
         if tag.name == "script" and tag.text:
             _script(collector, tag.text, "script")
+    if cut := cut_forms(document):
+        collector.notes.setdefault(
+            f"{collector.request.target[:100]}: only the first fields of {cut} forms were kept"
+        )
     shapes = form_shapes(document, collector.request, base)
     for shape in shapes:
         collector.shape(shape)
@@ -245,8 +273,9 @@ def _endpoint(collector: _Collector, endpoint: Endpoint, source: str) -> None:
     if place is None:
         return
     path, _, query = place[1].partition("?")
-    fields = tuple(Parameter(name, InputPlace.JSON, "text") for name in endpoint.fields)
-    media = "application/json" if fields else ""
+    where = InputPlace.FORM if endpoint.form else InputPlace.JSON
+    fields = tuple(Parameter(name, where, value or "text") for name, value in endpoint.fields)
+    media = "" if endpoint.form or not fields else "application/json"
     collector.shape(
         RequestShape(place[0], endpoint.method, path, (*query_parameters(query), *fields), source, media)
     )

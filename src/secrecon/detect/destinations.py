@@ -1,12 +1,17 @@
 """Which inputs look as if they hold an address: by their name's words and by the value they were seen with.
 
 Pure ranking, shared by the SSRF and the open redirect checks. A high rank proves nothing; it decides what is asked
-first and what a quick scan asks at all.
+first and what a quick scan asks at all. Also here: addresses that stand inside a value (JSON in a query, a list of
+options) or are written in Base64, and how another address is put into their place.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from urllib.parse import urlsplit
+
+import re2
 
 from secrecon.model.asset import InputPlace, Parameter
 
@@ -34,17 +39,61 @@ _REDIRECT = _set(
 _EXTENSIONS = _set(
     "html htm php asp aspx jsp js css json xml txt pdf png jpg jpeg gif svg ico zip csv md doc docx xls yml yaml"
 )
+_MARKUP = _set("html htm markup markdown svg template")
+_EMBEDDED = re2.compile(r"https?://[^\s\"'<>\\,;|)\]}]+")
+_BASE64 = re2.compile(r"^[A-Za-z0-9+/_-]{16,}={0,2}$")
 _GLUED = ("url", "uri", "link", "src", "href", "host", "domain", "endpoint", "webhook", "callback", "redirect")
 
 
 def fetch_rank(parameter: Parameter) -> int:
     """How likely a server fetches what this input says: 0 no sign, 1 weak, 2 by name, 3 by value."""
-    if looks_like_url(parameter.value):
+    if looks_like_url(parameter.value) or holds_url(parameter.value):
         return 3
     words = words_of(parameter.name)
     if words & _STRONG or "".join(_split(parameter.name)).endswith(_GLUED):
         return 2
     return 1 if words & _WEAK or looks_like_host(parameter.value) else 0
+
+
+def holds_markup(parameter: Parameter) -> bool:
+    """True where a document is expected that a server may render: by the name's words, or because it begins with `<`."""
+    return bool(words_of(parameter.name) & _MARKUP) or parameter.value.lstrip()[:1] == "<"
+
+
+def holds_url(value: str) -> bool:
+    """True for a value that has an address inside, or is one in Base64."""
+    return bool(_embedded(value)) or bool(_decoded(value))
+
+
+def put_into(value: str, address: str) -> str:
+    """`address` in the way that `value` holds one: alone, inside its other text, or in Base64."""
+    if looks_like_url(value):
+        return address
+    if _decoded(value):
+        made = base64.urlsafe_b64encode(address.encode("utf-8", "replace")).decode("ascii")
+        return made if value.endswith("=") else made.rstrip("=")
+    found = _embedded(value)
+    return value.replace(found, address) if found else address
+
+
+def _embedded(value: str) -> str:
+    """The first address inside other text; "" for none, or where the value is nothing else."""
+    text = value[:2_048]
+    found = _EMBEDDED.search(text)
+    return found.group(0) if found is not None and len(found.group(0)) < len(text.strip()) else ""
+
+
+def _decoded(value: str) -> str:
+    """The address that `value` is in Base64 (plain or URL-safe, padded or not), "" for none."""
+    text = value.strip()
+    if len(text) > 2_048 or _BASE64.search(text) is None:
+        return ""
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        decoded = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded if looks_like_url(decoded) else ""
 
 
 def redirect_rank(parameter: Parameter) -> int:

@@ -1,7 +1,8 @@
 """HTML forms to the requests that a browser would send for them (WHATWG HTML 4.10.21), without pressing a button.
 
-Fields keep their default values. Files and buttons are left out, disabled fields too; of radio buttons the checked
-one, or the first. A form that would act (delete, log out, ...) is left to the caller to drop. Nothing is sent here.
+Fields keep their default values. Buttons are left out, disabled fields too; of radio buttons the checked one, or the
+first. A file field's value is what it says it accepts. Of a form with thousands of fields the first are kept, and
+`cut_forms` says so. A form that would act (delete, log out, ...) is left to the caller to drop. Nothing is sent here.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from secrecon.model.http import HttpRequest
 
 MAX_FORMS = 100
 MAX_FIELDS = 60
+MAX_FILES = 4
 URLENCODED = "application/x-www-form-urlencoded"
-_NO_FIELDS = frozenset({"submit", "button", "image", "reset", "file"})
+_NO_FIELDS = frozenset({"submit", "button", "image", "reset"})
 _ENCODINGS = (URLENCODED, "multipart/form-data", "text/plain")
 
 
@@ -24,12 +26,16 @@ _ENCODINGS = (URLENCODED, "multipart/form-data", "text/plain")
 class _Form:
     tag: Tag
     fields: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     chosen: set[str] = field(default_factory=set)
     select: str = ""
+    cut: bool = False
 
     def add(self, name: str, value: str) -> None:
         if name and (name in self.fields or len(self.fields) < MAX_FIELDS):
             self.fields.setdefault(name[:200], value[:1_000])
+        elif name:
+            self.cut = True
 
 
 def form_shapes(document: Document, request: HttpRequest, base: str = "") -> tuple[RequestShape, ...]:
@@ -52,6 +58,8 @@ def form_shapes(document: Document, request: HttpRequest, base: str = "") -> tup
             continue
         encoding = form.tag.get("enctype").strip().lower()
         fields = tuple(Parameter(n, InputPlace.FORM, v) for n, v in form.fields.items())
+        if encoding == "multipart/form-data":
+            fields += tuple(Parameter(n, InputPlace.FILE, v) for n, v in form.files.items())
         found.append(
             RequestShape(
                 where[0],
@@ -63,6 +71,11 @@ def form_shapes(document: Document, request: HttpRequest, base: str = "") -> tup
             )
         )
     return tuple(found)
+
+
+def cut_forms(document: Document) -> int:
+    """How many forms of the page have more fields than were kept."""
+    return sum(1 for form in _forms(document) if form.cut)
 
 
 def _forms(document: Document) -> list[_Form]:
@@ -107,5 +120,8 @@ def _field(form: _Form, tag: Tag) -> None:
             if "checked" in tag.attributes and name in form.fields and name not in form.chosen:
                 form.fields[name] = value[:1_000]
                 form.chosen.add(name)
+        elif kind == "file":
+            if tag.get("name") and len(form.files) < MAX_FILES:
+                form.files.setdefault(tag.get("name")[:200], tag.get("accept")[:200])
         elif kind not in _NO_FIELDS:
             form.add(tag.get("name"), tag.get("value"))

@@ -1,38 +1,50 @@
-"""Puts a value into one input of a known request and leaves everything else as it was.
+"""Puts values into inputs of a known request and leaves everything else as it was.
 
 Works on what the crawl, a form or an API description told (`RequestShape`). The result can always be written as a
-request: text is percent-encoded or cut down to what a header may hold. Nothing is sent here. Requests whose method
-or path announces that they remove or change something are not touched (`unsafe_reason`).
+request. Nothing is sent here. Requests whose method or path announces that they remove or change something are not
+touched (`unsafe_reason`), and amounts keep the value they were seen with, or a small one.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import quote
 
+import re2
+
+from secrecon.detect.bodies import (
+    BOUNDARY,
+    MAX_VALUE,
+    MULTIPART,
+    NO_FILE,
+    URLENCODED,
+    XML,
+    Upload,
+    cookie_value,
+    escaped,
+    header_name,
+    header_value,
+    json_body,
+    literal,
+    multipart,
+    urlencoded,
+    xml_document,
+)
+from secrecon.detect.links import acting_word
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.http import HttpRequest
-from secrecon.model.record import JsonValue
+
+__all__ = ["MAX_TARGET", "MAX_VALUE", "location_of", "unsafe_reason", "with_body", "with_value", "with_values"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "POST"})
-MAX_DEPTH = 12
-MAX_VALUE = 4_096
 MAX_TARGET = 32_000
 MAX_BODY = 64_000
-BOUNDARY = "secrecon-form-boundary-7f3a91"
-_CHANGING = (
-    "delete",
-    "remove",
-    "destroy",
-    "logout",
-    "signout",
-    "unsubscribe",
-    "checkout",
-    "purchase",
-    "pay",
-    "reset",
+_MUTATION = re2.compile(r"^\s*mutation\b[^({]*|\{\s*([A-Za-z_][A-Za-z0-9_]*)")
+_CHANGING = frozenset(
+    "delete remove destroy logout signout unsubscribe checkout purchase pay reset".split()  # noqa: SIM905
 )
+
+Value = str | Upload
 
 
 def location_of(shape: RequestShape, parameter: Parameter) -> str:
@@ -46,33 +58,59 @@ def unsafe_reason(shape: RequestShape) -> str:
         return f"{shape.method} may change data"
     words = {word for part in shape.path.lower().split("/") for word in part.replace("_", "-").split("-")}
     found = sorted(word for word in words if word.partition(".")[0] in _CHANGING)
-    return f"a path with {found[0]!r} may change data" if found else ""
+    if found:
+        return f"a path with {found[0]!r} may change data"
+    for parameter in shape.parameters:
+        if parameter.value and (word := _acting_value(parameter)):
+            return f"{parameter.name}={parameter.value[:40]!r} asks for {word!r}, which may change data"
+    return ""
 
 
-def with_value(shape: RequestShape, parameter: Parameter, value: str) -> HttpRequest | None:
+_COMMANDS = frozenset("action act do cmd command op operation task method mode event".split())  # noqa: SIM905
+
+
+def _acting_value(parameter: Parameter) -> str:
+    """The word by which a fixed value announces an action: `action=delete`, or a GraphQL mutation that is named so."""
+    if parameter.place is InputPlace.JSON and is_graphql(parameter):
+        return acting_word("/".join(_MUTATION.findall(parameter.value[:MAX_VALUE])))
+    if parameter.name.lower().rpartition(".")[2] in _COMMANDS:
+        return acting_word("/" + parameter.value[:200].replace("/", "_"))
+    return ""
+
+
+def is_graphql(parameter: Parameter) -> bool:
+    """True for the text of a GraphQL operation: it is kept, only its variables are inputs."""
+    start = parameter.value.lstrip()[:12]
+    return parameter.name == "query" and start.startswith(("query", "mutation", "{", "subscription"))
+
+
+def with_value(shape: RequestShape, parameter: Parameter, value: Value) -> HttpRequest | None:
     """The request of `shape` with `value` in `parameter`; None where the input's place cannot be found, or where the
     request would be longer than a server takes (a page can name one placeholder a thousand times)."""
-    if parameter not in shape.parameters:
+    return with_values(shape, {parameter: value})
+
+
+def with_values(shape: RequestShape, values: Mapping[Parameter, Value]) -> HttpRequest | None:
+    """As `with_value`, for several inputs of one request."""
+    if not values or any(parameter not in shape.parameters for parameter in values):
         return None
-    path = _path(shape, parameter, value)
+    kind, body = _body(shape, values)
+    return with_body(shape, kind, body, values)
+
+
+def with_body(
+    shape: RequestShape, kind: str, body: bytes, values: Mapping[Parameter, Value] | None = None
+) -> HttpRequest | None:
+    """The request of `shape` with a body of its own. `kind`: its media type, "" for no body."""
+    path = _path(shape, values or {})
     if path is None:
         return None
-    pairs = {
-        place: [
-            (p.name, value if p is parameter or p == parameter else _kept(p))
-            for p in shape.parameters
-            if p.place is place
-        ]
-        for place in InputPlace
-    }
-    query = "&".join(f"{_escape(name)}={_escape(text)}" for name, text in pairs[InputPlace.QUERY])
-    if shape.method == "GET" and pairs[InputPlace.FORM]:
-        query = "&".join(filter(None, [query, _urlencoded(pairs[InputPlace.FORM])]))
-    headers = [(_header_name(name), _header_value(text)) for name, text in pairs[InputPlace.HEADER]]
-    if pairs[InputPlace.COOKIE]:
-        cookies = (f"{_header_name(name)}={_cookie_value(text)}" for name, text in pairs[InputPlace.COOKIE])
-        headers.append(("Cookie", "; ".join(cookies)))
-    kind, body = _body(shape, pairs, parameter)
+    query = urlencoded(_pairs(shape, InputPlace.QUERY, values))
+    if shape.method == "GET" and (form := _pairs(shape, InputPlace.FORM, values)):
+        query = "&".join(filter(None, [query, urlencoded(form)]))
+    headers = [(header_name(n), header_value(text)) for n, text in _pairs(shape, InputPlace.HEADER, values)]
+    if cookies := _pairs(shape, InputPlace.COOKIE, values):
+        headers.append(("Cookie", "; ".join(f"{header_name(n)}={cookie_value(text)}" for n, text in cookies)))
     if kind:
         headers.append(("Content-Type", kind))
     target = path + ("?" + query if query else "")
@@ -81,112 +119,70 @@ def with_value(shape: RequestShape, parameter: Parameter, value: str) -> HttpReq
     return HttpRequest(shape.origin, shape.method, target, tuple(headers), body)
 
 
+def _pairs(
+    shape: RequestShape, place: InputPlace, values: Mapping[Parameter, Value] | None
+) -> list[tuple[str, str]]:
+    given = values or {}
+    return [(p.name, _written(given.get(p), p)) for p in shape.parameters if p.place is place]
+
+
+def _written(value: Value | None, parameter: Parameter) -> str:
+    return value if isinstance(value, str) else _kept(parameter)
+
+
 def _kept(parameter: Parameter) -> str:
     """An input that is not probed keeps its value; an empty one that the server may insist on gets a plausible one."""
-    if parameter.value or parameter.place not in (InputPlace.FORM, InputPlace.JSON, InputPlace.PATH):
+    if parameter.value or parameter.place not in (
+        InputPlace.FORM, InputPlace.JSON, InputPlace.PATH, InputPlace.XML
+    ):  # fmt: skip
         return parameter.value
     return "someone@example.org" if "mail" in parameter.name.lower() else "1"
 
 
-def _path(shape: RequestShape, parameter: Parameter, value: str) -> str | None:
+def _path(shape: RequestShape, values: Mapping[Parameter, Value]) -> str | None:
+    """The path with its inputs in place. A name that begins with `+` is written as it is (RFC 6570 3.2.3)."""
     path = quote(shape.path or "/", safe="/%:@!$&'()*+,;=~{}[]|", errors="surrogateescape")
-    found = parameter.place is not InputPlace.PATH
+    found = all(parameter.place is not InputPlace.PATH for parameter in values)
     for other in shape.parameters:
         if other.place is not InputPlace.PATH:
             continue
-        text = _escape(value if other == parameter else _kept(other))
+        raw = _written(values.get(other), other)
+        text = (
+            quote(raw[:MAX_VALUE], safe="/:?#[]@!$&'()*+,;=~%", errors="replace")
+            if other.name[:1] == "+"
+            else escaped(raw)
+        )
         slot = "{" + other.name + "}"
         if slot in path:
             if len(path) + path.count(slot) * len(text) > MAX_TARGET:
                 return None
             path = path.replace(slot, text)
-            found = found or other == parameter
-        elif other == parameter and other.value:
+            found = found or other in values
+        elif other in values and other.value:
             segments = path.split("/")
-            places = [at for at, segment in enumerate(segments) if segment in (other.value, _escape(other.value))]
+            places = [at for at, segment in enumerate(segments) if segment in (other.value, escaped(other.value))]
             if places:
                 segments[places[-1]] = text
                 path, found = "/".join(segments), True
     if not found:
         return None
-    return quote(path, safe="/%:@!$&'()*+,;=~-._")
+    return quote(path, safe="/%:@!$&'()*+,;=~-._?#[]" if "{+" in shape.path else "/%:@!$&'()*+,;=~-._")
 
 
-def _body(
-    shape: RequestShape, pairs: Mapping[InputPlace, Sequence[tuple[str, str]]], parameter: Parameter
-) -> tuple[str, bytes]:
-    if pairs[InputPlace.JSON]:
-        names = [(p.name, p == parameter) for p in shape.parameters if p.place is InputPlace.JSON]
-        fields = [
-            (n, t if hit else _literal(t)) for (n, hit), (_, t) in zip(names, pairs[InputPlace.JSON], strict=True)
-        ]
-        return "application/json", json.dumps(_nested(fields)).encode("ascii")
-    form = pairs[InputPlace.FORM]
-    if not form or shape.method == "GET":
+def _body(shape: RequestShape, values: Mapping[Parameter, Value]) -> tuple[str, bytes]:
+    """The media type and the bytes of the body, ("", b"") for none."""
+    named = [p for p in shape.parameters if p.place is InputPlace.JSON]
+    if named:
+        given = [(p, values.get(p)) for p in named]
+        fields = [(p.name, value if isinstance(value, str) else literal(_kept(p))) for p, value in given]
+        return "application/json", json_body(fields)
+    if elements := _pairs(shape, InputPlace.XML, values):
+        return shape.content_type if "xml" in shape.content_type else XML, xml_document(elements)
+    files = [p for p in shape.parameters if p.place is InputPlace.FILE]
+    form = _pairs(shape, InputPlace.FORM, values)
+    if shape.method == "GET" or not (form or files):
         return "", b""
-    if shape.content_type.startswith("multipart/form-data"):
-        return f"multipart/form-data; boundary={BOUNDARY}", _multipart(form)
-    return "application/x-www-form-urlencoded", _urlencoded(form).encode("ascii")
-
-
-def _escape(text: str) -> str:
-    return quote(text[:MAX_VALUE], safe="", errors="surrogatepass" if text.isascii() else "replace")
-
-
-def _urlencoded(pairs: Sequence[tuple[str, str]]) -> str:
-    return "&".join(f"{_escape(name)}={_escape(text)}" for name, text in pairs)
-
-
-def _multipart(pairs: Sequence[tuple[str, str]]) -> bytes:
-    lines: list[str] = []
-    for name, text in pairs:
-        quoted = _header_value(name).replace("\\", "\\\\").replace('"', "%22")
-        lines += [f"--{BOUNDARY}", f'Content-Disposition: form-data; name="{quoted}"', "", text[:MAX_VALUE]]
-    return "\r\n".join([*lines, f"--{BOUNDARY}--", ""]).encode("utf-8", "replace")
-
-
-def _header_name(name: str) -> str:
-    allowed = "!#$%&'*+-.^_`|~"
-    return "".join(c for c in name[:100] if c.isascii() and (c.isalnum() or c in allowed)) or "X"
-
-
-def _header_value(text: str) -> str:
-    return "".join(c for c in text[:MAX_VALUE] if " " <= c <= "~").strip()
-
-
-def _cookie_value(text: str) -> str:
-    return _header_value(text).replace(";", "%3B").replace(",", "%2C").replace(" ", "%20")
-
-
-def _literal(text: str) -> JsonValue:
-    """A kept JSON value: what reads as a number, true, false or null is one, everything else stays text."""
-    if len(text) > 30:
-        return text
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float | bool) or value is None else text
-
-
-def _nested(fields: Sequence[tuple[str, JsonValue]]) -> JsonValue:
-    """Dotted paths as nested objects; `items.0.url`, `items[0].url` and `items[].url` as lists."""
-    root: dict[str, JsonValue] = {}
-    for name, value in fields:
-        keys = name.replace("[]", ".0").replace("[", ".").replace("]", "").split(".")[:MAX_DEPTH]
-        keys = [key for key in keys if key] or [name]
-        here = root
-        for key in keys[:-1]:
-            below = here.setdefault(key, {})
-            if not isinstance(below, dict):
-                below = here[key] = {}
-            here = below
-        here[keys[-1]] = value
-    return {key: _lists(value) for key, value in root.items()}
-
-
-def _lists(value: JsonValue) -> JsonValue:
-    if not isinstance(value, dict):
-        return value
-    items = {key: _lists(item) for key, item in value.items()}
-    return list(items.values()) if items and all(key.isascii() and key.isdigit() for key in items) else items
+    if files or shape.content_type.startswith(MULTIPART):
+        uploads = [(p.name, v if isinstance(v := values.get(p), Upload) else NO_FILE) for p in files]
+        return f"{MULTIPART}; boundary={BOUNDARY}", multipart([*form, *uploads])
+    return URLENCODED, urlencoded(form).encode("ascii")

@@ -9,10 +9,11 @@ addresses must not be followed because asking for them acts.
 from __future__ import annotations
 
 import itertools
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 import re2
 
+from secrecon.detect.destinations import holds_url, looks_like_host, looks_like_url
 from secrecon.model.asset import InputPlace, Parameter
 from secrecon.model.errors import BadInput
 from secrecon.model.target import DEFAULT_PORTS, Origin, normalise_host
@@ -153,6 +154,27 @@ def query_parameters(query: str) -> tuple[Parameter, ...]:
         if name:
             found.append(Parameter(unquote_plus(name), InputPlace.QUERY, unquote_plus(value)))
     return tuple(found)
+
+
+def address_in_path(target: str) -> tuple[str, Parameter] | None:
+    """A path that carries an address or a host, as a path with a placeholder and its input; None for all others.
+
+    `/proxy/https://a.test/x` gives `/proxy/{+address}`, which is written as it is; `/img/http%3A%2F%2Fa.test` and
+    `/img/aHR0cDovL2E...` give `/img/{address}`, `/icons/a.test` gives `/icons/{host}`.
+    """
+    lower = target.lower()
+    for scheme in ("http:/", "https:/"):
+        at = lower.find("/" + scheme)
+        if at >= 0 and "?" not in target[:at]:
+            return target[:at] + "/{+address}", Parameter("+address", InputPlace.PATH, target[at + 1 :])
+    path = target.partition("?")[0]
+    before, _, last = path.rpartition("/")
+    text = unquote(last)
+    if looks_like_url(text) or holds_url(text):
+        return before + "/{address}", Parameter("address", InputPlace.PATH, text)
+    if before and looks_like_host(text) and not is_static(path):
+        return before + "/{host}", Parameter("host", InputPlace.PATH, text)
+    return None
 
 
 def shape(target: str) -> str:

@@ -43,6 +43,17 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 T = TypeVar("T")
 
 _KINDS = {"integer": "1", "number": "1", "boolean": "true", "string": "text"}
+_FORMATS = {
+    "uri": "https://example.invalid/",
+    "url": "https://example.invalid/",
+    "uri-reference": "https://example.invalid/",
+    "hostname": "host.example.invalid",
+    "date": "2026-01-02",
+    "date-time": "2026-01-02T03:04:05Z",
+    "email": "someone@example.org",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+"""Values of a string's format; the addresses are of a name that never resolves (RFC 6761)."""
 
 Value = object
 """A parsed JSON or YAML value; every use narrows it with isinstance."""
@@ -245,7 +256,21 @@ class _Reader:
         for media, entry in entries:
             if media in _FORMS:
                 return self._media(entry, InputPlace.FORM), media
+        for media, entry in entries:
+            if "xml" in media[:MAX_NAME]:
+                return self._elements(entry), media[:MAX_NAME]
         return [], ""
+
+    def _elements(self, entry: Value) -> list[Parameter]:
+        """As `_media`, below the root element: what the schema says its name is, else that of its definition."""
+        raw = _mapping(_mapping(entry).get("schema"))
+        told, reference = _mapping(self.deref(raw).get("xml")).get("name"), raw.get("$ref")
+        named = (
+            told if isinstance(told, str) else reference.rsplit("/", 1)[-1] if isinstance(reference, str) else ""
+        )
+        root = (named or "request")[:MAX_NAME].replace(".", "_")
+        found = self._media(entry, InputPlace.XML)
+        return [Parameter(f"{root}.{p.name}", InputPlace.XML, p.value) for p in found]
 
     def _media(self, entry: Value, place: InputPlace) -> list[Parameter]:
         """The parameters of a media type; its own example stands where its schema has none."""
@@ -279,7 +304,9 @@ class _Reader:
                 first = _sequence(given)[0] if _sequence(given) else None
                 walk(items, f"{prefix}.0" if prefix else "0", depth - 1, first)
             elif prefix and not properties and not any(key in node for key in ("allOf", "oneOf", "anyOf")):
-                found.append(Parameter(prefix, place, _text(given) or self._example(node)))
+                file = place is InputPlace.FORM and node.get("format") == "binary"
+                value = "" if file else _text(given) or self._example(node)
+                found.append(Parameter(prefix, InputPlace.FILE if file else place, value))
 
         walk(schema, "", _SCHEMA_DEPTH, example)
         return found[:MAX_PARAMETERS]
@@ -294,7 +321,9 @@ class _Reader:
         choices = _sequence(node.get("enum"))
         if choices and _text(choices[0]):
             return _text(choices[0])
-        kind = node.get("type")
+        kind, form = node.get("type"), node.get("format")
+        if isinstance(form, str) and form in _FORMATS:
+            return _FORMATS[form]
         return _KINDS.get(kind, "") if isinstance(kind, str) else ""
 
 
