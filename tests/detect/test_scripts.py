@@ -73,7 +73,13 @@ def names(body: bytes) -> dict[str, tuple[tuple[str, str], ...]]:
 def test_nested_bodies_give_dotted_names_and_calls_inside_are_passed_over() -> None:
     body = b"""fetch("/api/n", {method: "POST", body: JSON.stringify({
         source: {url: input.value, 'kind': pick(a, {x: 1})}, name, list: [1, {y: 2}], mode: "a,b:c"})})"""
-    assert names(body)["/api/n"] == (("source.url", ""), ("source.kind", ""), ("name", ""), ("list", ""), ("mode", ""))
+    assert names(body)["/api/n"] == (
+        ("source.url", ""),
+        ("source.kind", ""),
+        ("name", ""),
+        ("list", ""),
+        ("mode", ""),
+    )
 
 
 def test_form_fields_of_a_script_are_no_json() -> None:

@@ -1,21 +1,6 @@
-import pytest
-
 from secrecon.detect.evidence import sent_bytes
-from secrecon.detect.ssrf import (
-    HEADER_GROUPS,
-    MAX_EVIDENCE,
-    PLACEHOLDER,
-    Bypass,
-    Technique,
-    bypasses,
-    finding_for,
-    header_of,
-    header_value,
-    merged,
-    told,
-    value_for,
-)
-from secrecon.model.asset import InputPlace, Parameter
+from secrecon.detect.ssrf import MAX_EVIDENCE, PLACEHOLDER, finding_for, followed_codes, merged, place_of, told
+from secrecon.detect.ssrf_headers import HEADER_GROUPS, header_of, header_request
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
 from secrecon.model.interaction import CallbackProtocol, Interaction, Payload
@@ -138,38 +123,6 @@ def test_several_techniques_are_one_finding_with_the_strongest_words() -> None:
     assert len(merged(many).evidence) <= MAX_EVIDENCE
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_every_way_of_writing_the_address_still_carries_the_token(named: bool) -> None:
-    parameter = Parameter("url", InputPlace.QUERY, "http://static.acme.test:8080/logo.txt")
-    made = payload(named=named)
-    tried = bypasses(parameter, ORIGIN, 2, named)
-    assert len(tried) == len(set(tried))
-    for bypass in tried:
-        assert find_tokens(value_for(bypass, made)) == (TOKEN,), bypass
-    techniques = {bypass.technique for bypass in tried}
-    assert (Technique.PREFIX_DOMAIN in techniques) is named
-
-
-def test_the_addresses_as_written() -> None:
-    def written(technique: Technique, trusted: str = "static.acme.test:8080") -> str:
-        return value_for(Bypass(technique, trusted), payload())
-
-    assert written(Technique.DIRECT) == f"http://{HOST}:8880/"
-    assert written(Technique.SCHEME_RELATIVE) == f"//{HOST}:8880/"
-    assert written(Technique.BARE_HOST) == f"{HOST}:8880"
-    assert written(Technique.USERINFO) == f"http://static.acme.test:8080@{HOST}:8880/"
-    assert written(Technique.PREFIX_DOMAIN) == f"http://static.acme.test.{HOST}:8880/"
-    assert written(Technique.IN_PATH) == f"http://{HOST}:8880/static.acme.test:8080"
-    assert written(Technique.IN_QUERY) == f"http://{HOST}:8880/?static.acme.test:8080"
-    assert written(Technique.IN_FRAGMENT) == f"http://{HOST}:8880/#static.acme.test:8080"
-
-
-def test_the_trusted_hosts_are_the_example_and_the_target_itself() -> None:
-    parameter = Parameter("url", InputPlace.QUERY, "http://static.acme.test/x")
-    trusted = [b.trusted for b in bypasses(parameter, ORIGIN, 0, True) if b.technique is Technique.USERINFO]
-    assert trusted == ["static.acme.test", "fetch.acme.test:8080"]
-
-
 def test_headers_carry_the_token_and_can_be_sent() -> None:
     names = [header.name for group in HEADER_GROUPS for header in group]
     assert len(names) == len(set(names))
@@ -177,7 +130,47 @@ def test_headers_carry_the_token_and_can_be_sent() -> None:
         header = header_of(name)
         assert header is not None
         for named in (True, False):
-            value = header_value(header, payload(named=named))
-            assert TOKEN in find_tokens(value), name
-            assert b"\r\n\r\n" in sent_bytes(HttpRequest(ORIGIN, headers=((name, value),)))
+            sent = sent_bytes(header_request(ORIGIN, "/p", [(header, payload(named=named))]))
+            assert TOKEN in find_tokens(sent.decode()), name
+            assert sent.endswith(b"\r\n\r\n")
     assert header_of("X-Nope") is None
+
+
+def test_what_a_proven_fetch_follows_is_added_to_the_words_of_the_strongest() -> None:
+    def line(path: str) -> Interaction:
+        return Interaction(
+            f"id {path}", TOKEN, CallbackProtocol.HTTP, "192.0.2.9", "raw", 1.0, f"GET {path} HTTP/1.1"
+        )
+
+    plain = finding_for(payload(), [hit()], exchange(MARK), MARK)
+    hops = [line("/hop-301-302-303-307-308"), line("/hop-302-303-307-308"), line("/hop-303-307-308")]
+    further = finding_for(payload(technique="our-redirects direct"), hops)
+    stopped = finding_for(payload(technique="our-redirects direct"), hops[:1])
+    gopher = finding_for(payload(technique="gopher"), [hit()])
+    ftp = finding_for(payload(technique="ftp"), [hit(CallbackProtocol.DNS)])
+    assert plain is not None
+    assert further is not None
+    assert stopped is not None
+    assert gopher is not None
+    assert ftp is not None
+    one = merged([ftp, gopher, further, plain])
+    assert one.severity is Severity.CRITICAL
+    assert "follows redirects (301, 302)" in one.description
+    assert "connects for gopher:" in one.description
+    assert "no proof, that this scheme" in one.description
+    assert merged([one, further]).description == one.description
+    assert "did not follow" in stopped.description
+
+
+def test_redirects_are_read_from_the_first_lines() -> None:
+    assert followed_codes([]) == []
+    assert followed_codes(["GET /hop-end HTTP/1.1"]) == ["301", "302", "303", "307", "308"]
+    assert followed_codes([f"GET /{TOKEN}/hop-308?x HTTP/1.1", "\x00", "GET"]) == ["301", "302", "303", "307"]
+
+
+def test_the_place_of_an_input_is_read_from_its_location() -> None:
+    assert place_of("GET /a query:my name") == ("query", "my name")
+    assert place_of("POST /x json:a:b") == ("json", "a:b")
+    found = finding_for(payload("GET / header:request-target", "header-alone"), [hit()])
+    assert found is not None
+    assert "the request's target" in found.title

@@ -1,64 +1,28 @@
-"""Server-side request forgery: what to put where, and what a callback proves (CWE-918).
+"""Server-side request forgery: what a callback proves, and how it is told (CWE-918).
 
 The only address ever asked for is our own callback listener's; internal services and metadata are never read. Each
-probe carries its own callback token, so a hit names the probe. A request to our listener proves a request; a lookup
+input carries its own callback token, so a hit names the input. A request to our listener proves a request; a lookup
 alone proves a lookup and says no more; our page's marker in the reply proves that the reply can be read. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
-from secrecon.detect.destinations import host_in
 from secrecon.detect.evidence import curl_command, excerpt, http_evidence, printable, sent_bytes
-from secrecon.model.asset import Parameter
+from secrecon.detect.ssrf_headers import REQUEST_TARGET
+from secrecon.detect.ssrf_payloads import HOP, LAST, REDIRECTS, SCHEMES, WORDS, Technique, bare, bypass_of
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.interaction import CallbackProtocol, Interaction, Payload
-from secrecon.model.target import Origin
 
 CHECK = "ssrf.callback"
 MAX_EVIDENCE = 4
 MAX_CALLBACK_TEXT = 2_000
-PLACEHOLDER = "CALLBACK"
-REFERENCES = (
-    "https://cwe.mitre.org/data/definitions/918.html",
-    "https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html",
-)
-
-
-class Technique(StrEnum):
-    """How the callback address is written, in the order tried."""
-
-    DIRECT = "direct"
-    SCHEME_RELATIVE = "scheme-relative"
-    BARE_HOST = "bare-host"
-    USERINFO = "trusted-userinfo"
-    PREFIX_DOMAIN = "trusted-prefix-domain"
-    IN_PATH = "trusted-in-path"
-    IN_QUERY = "trusted-in-query"
-    IN_FRAGMENT = "trusted-in-fragment"
-    OPEN_REDIRECT = "own-open-redirect"
-    HEADER = "header"
-    HEADER_ALONE = "header-alone"
-
-
-_WORDS = {
-    Technique.DIRECT: "the address as it is",
-    Technique.SCHEME_RELATIVE: "the address without its scheme",
-    Technique.BARE_HOST: "the host name alone",
-    Technique.USERINFO: "a trusted host as user name before the address",
-    Technique.PREFIX_DOMAIN: "a trusted host as the beginning of the host name",
-    Technique.IN_PATH: "a trusted host in the path of the address",
-    Technique.IN_QUERY: "a trusted host in the query of the address",
-    Technique.IN_FRAGMENT: "a trusted host in the fragment of the address",
-    Technique.OPEN_REDIRECT: "the target's own redirect that leads to the address",
-    Technique.HEADER: "a request header, among several with different addresses",
-    Technique.HEADER_ALONE: "a request header, alone",
-}
+MAX_PARAGRAPHS = 6
+PARAGRAPH = "\n\n"
 _KINDS = {
     CallbackProtocol.DNS: "DNS lookup",
     CallbackProtocol.HTTP: "HTTP request",
@@ -66,129 +30,11 @@ _KINDS = {
     CallbackProtocol.SMTP: "mail",
     CallbackProtocol.LDAP: "LDAP search",
 }
-_TRUSTED = (
-    Technique.USERINFO,
-    Technique.PREFIX_DOMAIN,
-    Technique.IN_PATH,
-    Technique.IN_QUERY,
-    Technique.IN_FRAGMENT,
+PLACEHOLDER = "CALLBACK"
+REFERENCES = (
+    "https://cwe.mitre.org/data/definitions/918.html",
+    "https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html",
 )
-
-
-class HeaderForm(StrEnum):
-    """What a header holds: a URL, a host, an address of a client, or one of two special notations."""
-
-    URL = "url"
-    HOST = "host"
-    FORWARDED = "forwarded"
-    MAIL = "mail"
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderInput:
-    """A request header that some servers act upon."""
-
-    name: str
-    form: HeaderForm
-
-
-HEADER_GROUPS: tuple[tuple[HeaderInput, ...], ...] = (
-    (
-        HeaderInput("Referer", HeaderForm.URL),
-        HeaderInput("X-Callback-Url", HeaderForm.URL),
-        HeaderInput("X-Wap-Profile", HeaderForm.URL),
-        HeaderInput("From", HeaderForm.MAIL),
-    ),
-    (
-        HeaderInput("X-Forwarded-Host", HeaderForm.HOST),
-        HeaderInput("X-Host", HeaderForm.HOST),
-        HeaderInput("X-Forwarded-Server", HeaderForm.HOST),
-        HeaderInput("Forwarded", HeaderForm.FORWARDED),
-    ),
-    (
-        HeaderInput("X-Forwarded-For", HeaderForm.HOST),
-        HeaderInput("X-Real-IP", HeaderForm.HOST),
-        HeaderInput("X-Client-IP", HeaderForm.HOST),
-        HeaderInput("True-Client-IP", HeaderForm.HOST),
-        HeaderInput("CF-Connecting-IP", HeaderForm.HOST),
-    ),
-    (HeaderInput("X-Original-URL", HeaderForm.URL), HeaderInput("X-Rewrite-URL", HeaderForm.URL)),
-    (HeaderInput("Host", HeaderForm.HOST),),
-)
-"""Headers that share one request; those that may upset a server, or each other, are kept apart."""
-
-
-def header_value(header: HeaderInput, payload: Payload) -> str:
-    """What `header` carries for `payload`."""
-    authority = bare(payload)
-    match header.form:
-        case HeaderForm.URL:
-            return payload.url
-        case HeaderForm.HOST:
-            return authority
-        case HeaderForm.FORWARDED:
-            return f'for="{payload.hostname or "unknown"}";host="{authority}";proto=http'
-        case HeaderForm.MAIL:
-            return f"postmaster@{payload.hostname or authority}"
-
-
-def header_of(name: str) -> HeaderInput | None:
-    """The header of that name that is tested, or None."""
-    return next((header for group in HEADER_GROUPS for header in group if header.name == name), None)
-
-
-def bare(payload: Payload) -> str:
-    """The callback address without scheme and final slash: `token.domain:port` or `address:port/token`."""
-    return payload.url.partition("://")[2].rstrip("/")
-
-
-@dataclass(frozen=True, slots=True)
-class Bypass:
-    """One way around a filter. `trusted`: the authority it pretends to be, "" where it needs none."""
-
-    technique: Technique
-    trusted: str = ""
-
-
-def bypasses(parameter: Parameter, own: Origin, redirects: int, named: bool) -> tuple[Bypass, ...]:
-    """What to try after the direct address, in order.
-
-    `own`: the target's origin. `redirects`: how many of its redirects can be used. `named`: whether the listener has a
-    domain (a prefix of the host name needs one).
-    """
-    trusted = tuple(dict.fromkeys(filter(None, (host_in(parameter.value), own.authority))))
-    found = [Bypass(Technique.SCHEME_RELATIVE), Bypass(Technique.BARE_HOST)]
-    found += [
-        Bypass(technique, host)
-        for technique in _TRUSTED
-        for host in (trusted if technique in _TRUSTED[:2] else trusted[:1])
-        if named or technique is not Technique.PREFIX_DOMAIN
-    ]
-    found += [Bypass(Technique.OPEN_REDIRECT, str(number)) for number in range(redirects)]
-    return tuple(found)
-
-
-def value_for(bypass: Bypass, payload: Payload) -> str:
-    """The address as `bypass` writes it. (OPEN_REDIRECT needs a request of the target's: see the phase.)"""
-    rest = payload.url.partition("://")[2]
-    host, trusted = bypass.trusted.partition(":")[0], bypass.trusted
-    match bypass.technique:
-        case Technique.SCHEME_RELATIVE:
-            return "//" + rest
-        case Technique.BARE_HOST:
-            return bare(payload)
-        case Technique.USERINFO:
-            return f"http://{trusted}@{rest}"
-        case Technique.PREFIX_DOMAIN:
-            return f"http://{host}.{rest}"
-        case Technique.IN_PATH:
-            return f"{payload.url.rstrip('/')}/{trusted}"
-        case Technique.IN_QUERY:
-            return f"{payload.url}?{trusted}"
-        case Technique.IN_FRAGMENT:
-            return f"{payload.url}#{trusted}"
-        case _:
-            return payload.url
 
 
 def told(payload: Payload, request: HttpRequest) -> Payload:
@@ -214,9 +60,10 @@ def finding_for(
     if not hits:
         return None
     shown = bool(requests and marker and exchange and marker.encode("ascii") in exchange.reply.body)
-    place, _, name = payload.location.rpartition(" ")[2].partition(":")
-    where = f"the {place} input {name!r}" if place != "header" else f"the request header {name}"
-    severity, confidence, title, description, impact = _verdict(where, bool(requests), shown)
+    place, name = place_of(payload.location)
+    where = _where(place, name)
+    kind = _kind(requests[0]) if requests else ""
+    severity, confidence, title, description, impact = _verdict(where, kind, shown)
     if requests and not shown and payload.technique == Technique.HEADER_ALONE:
         confidence = 0.97
     from_ = sorted({hit.remote_address for hit in requests or hits})
@@ -224,6 +71,7 @@ def finding_for(
         f" It was given as {_how(payload)}; the callback came from {', '.join(from_[:3])}."
         " If that address is neither yours nor your resolver's, a third party (a proxy, a link scanner) made it."
     )
+    description = PARAGRAPH.join([description, *_more(payload, hits)])
     return Finding(
         check=CHECK,
         title=title,
@@ -256,7 +104,28 @@ def _remediation(place: str, name: str) -> str:
     )
 
 
-def _verdict(where: str, requested: bool, shown: bool) -> tuple[Severity, float, str, str, str]:
+def place_of(location: str) -> tuple[str, str]:
+    """The place and the name of an input from its location (`GET /path query:url`); a path may hold blanks."""
+    place, _, name = location.partition(" ")[2].partition(" ")[2].partition(":")
+    return place, name
+
+
+def _where(place: str, name: str) -> str:
+    if place == "header":
+        return "the request's target" if name == REQUEST_TARGET else f"the request header {name}"
+    if place == "file":
+        return f"an uploaded file in {name!r}"
+    return f"the {place} input {name!r}"
+
+
+def _kind(hit: Interaction) -> str:
+    """What a hit was, for people."""
+    kind = _KINDS[hit.protocol]
+    return f"{'an' if kind[0] in 'HL' else 'a'} {kind}"
+
+
+def _verdict(where: str, kind: str, shown: bool) -> tuple[Severity, float, str, str, str]:
+    """`kind`: what arrived beside lookups, "" for nothing."""
     if shown:
         return (
             Severity.CRITICAL,
@@ -266,12 +135,12 @@ def _verdict(where: str, requested: bool, shown: bool) -> tuple[Severity, float,
             "Anyone can read, through this server, whatever it can reach: internal services, administration pages, "
             "cloud metadata with credentials. (The scan asked for its own listener only.)",
         )
-    if requested:
+    if kind:
         return (
             Severity.HIGH,
             0.95,
             f"Blind server-side request forgery through {where}",
-            f"The server sent an HTTP request to an address given in {where}; what it read there was not seen in its reply.",
+            f"The server sent {kind} to an address given in {where}; what it read there was not seen in its reply.",
             "Anyone can make this server send requests to hosts it can reach: internal services can be found by timing "
             "and triggered, and filters that trust this server's address are passed.",
         )
@@ -286,16 +155,57 @@ def _verdict(where: str, requested: bool, shown: bool) -> tuple[Severity, float,
     )
 
 
+def _more(payload: Payload, hits: Sequence[Interaction]) -> list[str]:
+    """What a payload that only asks what a proven fetch can do has shown."""
+    bypass = bypass_of(payload)
+    contacts = [hit for hit in hits if hit.protocol is not CallbackProtocol.DNS]
+    if bypass is None:
+        return []
+    if bypass.technique is Technique.FOLLOWED and contacts:
+        codes = followed_codes(hit.query for hit in contacts)
+        if not codes:
+            return ["It did not follow a redirect with status 301."]
+        shown = ", ".join(codes)
+        return [f"It follows redirects ({shown}), so a check of the first address alone would not help."]
+    if bypass.technique in SCHEMES:
+        scheme = str(bypass.technique)
+        if contacts:
+            return [
+                f"It also connects for {scheme}: addresses, with which other protocols than HTTP can be spoken to."
+            ]
+        return [
+            f"It looked up the host of an {scheme}: address: a sign, no proof, that this scheme is not refused."
+        ]
+    return []
+
+
+def followed_codes(lines: Iterable[str]) -> list[str]:
+    """The status codes of our redirects that were followed, from the first lines of the requests that arrived."""
+    codes = REDIRECTS.removeprefix(HOP).split("-")
+    left = len(codes)
+    for line in lines:
+        last = line.partition(" ")[2].rpartition(" ")[0].partition("?")[0].rpartition("/")[2]
+        if last == LAST:
+            left = 0
+        elif last.startswith(HOP):
+            left = min(left, len(last.removeprefix(HOP).split("-")))
+    return codes[: len(codes) - left]
+
+
 def merged(findings: Sequence[Finding]) -> Finding:
-    """Several findings of one location as one: the strongest's words, everybody's evidence, strongest first."""
+    """Several findings of one location as one: the strongest's words, everybody's evidence, strongest first, and what
+    the others add."""
     ordered = sorted(findings, key=lambda f: (-f.severity.rank, -f.confidence))
     evidence = list(dict.fromkeys(e for finding in ordered for e in finding.evidence))
-    return replace(ordered[0], evidence=tuple(evidence[:MAX_EVIDENCE]))
+    verdict = ordered[0].description.partition(PARAGRAPH)[0]
+    added = dict.fromkeys(p for f in ordered for p in f.description.split(PARAGRAPH)[1:])
+    description = PARAGRAPH.join([verdict, *added][:MAX_PARAGRAPHS])
+    return replace(ordered[0], evidence=tuple(evidence[:MAX_EVIDENCE]), description=description)
 
 
 def _how(payload: Payload) -> str:
-    technique = next((t for t in Technique if payload.technique.partition(" ")[0] == t), None)
-    return _WORDS[technique] if technique else printable(payload.technique[:80])
+    bypass = bypass_of(payload)
+    return WORDS[bypass.technique] if bypass is not None else printable(payload.technique[:80])
 
 
 def _evidence(

@@ -276,7 +276,8 @@ class Engine:
         skips = [probe for probe in probes if isinstance(probe, Skip)]
         wait = max((probe.seconds for probe in probes if isinstance(probe, Wait)), default=0.0)
         if current.minted:
-            carried = {p.payload.token: p.payload for p in asked if isinstance(p, HttpProbe) and p.payload}
+            told = [(p.payload, *p.also) for p in asked if isinstance(p, HttpProbe) and p.payload]
+            carried = {payload.token: payload for group in told for payload in group}
             payloads = [carried.get(payload.token, payload) for payload in current.minted]
             await current.log.keep_payloads(payloads)
             current.view.payloads.update((payload.token, payload) for payload in payloads)

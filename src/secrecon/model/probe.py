@@ -16,7 +16,8 @@ class HttpProbe:
     """Send `request`, following at most `follow` redirects inside the scope.
 
     `check` and `asset` name the line of the coverage ledger this probe counts for; `tag` is the phase's own note,
-    handed back with the reply. `payload`: the callback the request carries; its row is stored before sending.
+    handed back with the reply. `payload`: the callback the request carries, `also`: more of them; their rows are
+    stored before sending.
     """
 
     check: str
@@ -26,6 +27,7 @@ class HttpProbe:
     tag: str = ""
     payload: Payload | None = None
     body_cap: int | None = None
+    also: tuple[Payload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.engine.phases.web_views import view_of
 
+from secrecon.detect import ssrf_inputs
 from secrecon.detect.inject import with_value
-from secrecon.engine.phases import behaviour, ssrf
+from secrecon.engine.phases import behaviour, ssrf, ssrf_plan
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.http import HttpRequest
 from secrecon.model.interaction import OastReach, OastSelfTest
@@ -30,10 +31,10 @@ def test_requests_are_written_only_where_there_is_room(monkeypatch: pytest.Monke
     view = view_of(str(SHOP), SHOP)
     view.add([RequestShape(SHOP, "GET", f"/{n}", parameters, "html") for n in range(PLACES)], (), ())
     view.self_test = OastSelfTest(OastReach.REACHABLE, OastReach.REACHABLE, "")
-    for module in (ssrf, behaviour):
+    for module in (ssrf_inputs, ssrf_plan, behaviour):
         monkeypatch.setattr(module, "with_value", counted)
     list(ssrf.SsrfPhase().plan(view, 0))
-    assert written <= 3 * ssrf.MAX_INPUTS[ScanMode.FULL]
+    assert written <= 3 * ssrf_plan.MAX_INPUTS[ScanMode.FULL]
     written = 0
     probes = list(behaviour.BehaviourPhase().plan(view, 0))
     assert written <= 3 * behaviour.MAX_INPUTS[ScanMode.FULL] + PLACES
