@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from secrecon.lab.twins import (
+    appliances,
     cms,
     data,
     devtools,
@@ -24,6 +25,7 @@ from secrecon.lab.twins import (
 from secrecon.lab.twins.shapes import Answer
 
 MODULES = (
+    appliances,
     cms,
     data,
     devtools,
