@@ -209,7 +209,7 @@ def test_what_runs_code_is_refused_by_policy(section: str) -> None:
         (HEAD + GET + "    fuzzing: []\n", "fuzzing is not built", False),
         (HEAD + GET + "    global-matchers: true\n", "global-matchers is not built", False),
         (HEAD + GET + '    body: \'{{generate_java_gadget("dns", "x", "raw")}}\'\n', "gadget runs code", True),
-        (HEAD + GET + "    body: '{{base64(\"{{public_ip()}}\")}}'\n", "cannot use the network", False),
+        (HEAD + GET + "    body: '{{base64(\"{{public_ip()}}\")}}'\n", "neither the target nor ours", True),
         (
             HEAD + GET + "    payloads:\n      a: ../../etc/passwd\n    body: '{{a}}'\n",
             "below the template directory",

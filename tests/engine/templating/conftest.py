@@ -1,4 +1,4 @@
-"""One server on loopback for each module of the differential suite."""
+"""One server on loopback for each module of the differential suite; name servers and TLS from the tests of `net`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from tests.engine.templating.stage import Stage
+from tests.net.conftest import context, dns_server, serve
+
+__all__ = ["context", "dns_server", "serve", "stage"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

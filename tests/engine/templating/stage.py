@@ -201,11 +201,11 @@ def ambient(seed: int = 7) -> Ambient:
     return Ambient(lambda: 1_795_000_000.0, random.Random(seed), lambda seconds: None)
 
 
-def network(resolver: Resolver | None = None, allow: Sequence[str] = ()) -> Network:
-    """Loopback alone is in scope."""
+def network(resolver: Resolver | None = None, host: str = "127.0.0.1") -> Network:
+    """`host` and loopback alone are in scope."""
     resolver = resolver or Resolver((("127.0.0.1", 9),), timeout=0.5)  # nothing listens there
-    target = Target(TargetKind.ORGANISATION, "127.0.0.1", Origin("https", "127.0.0.1", 443), "/")
-    gate = ScopeGate(target, ("127.0.0.0/8", "::1/128", *allow), resolver)
+    target = Target(TargetKind.ORGANISATION, host, Origin("https", host, 443), "/")
+    gate = ScopeGate(target, ("127.0.0.0/8", "::1/128"), resolver)
     return Network(gate, resolver, Budget(requests=5_000, seconds=60, rate=100_000, in_flight=50), SystemClock())
 
 

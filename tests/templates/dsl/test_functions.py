@@ -213,7 +213,7 @@ def test_every_function_of_the_language_is_known_and_tested() -> None:
     assert len(ALL) == 96
     used = {name for expression, _ in GOLDEN for name in compile_expression(expression).calls}
     elsewhere = {"zip", "aes_gcm", "rsa_encrypt", "rand_char", "rand_base", "rand_text_alphanumeric", "rand_text_alpha",
-                 "rand_text_numeric", "rand_int", "rand_ip", "zlib"}  # fmt: skip
+                 "rand_text_numeric", "rand_int", "rand_ip", "zlib", "resolve", "jarm"}  # fmt: skip
     assert {function.name for function in ALL} - used - elsewhere == set(REASONS)
 
 
@@ -221,6 +221,22 @@ def test_every_function_of_the_language_is_known_and_tested() -> None:
 def test_what_is_not_offered_says_why(name: str) -> None:
     with pytest.raises(FunctionRefused, match="not built"):
         evaluate(f"{name}('a', 'b', 'c')", {})
+
+
+@pytest.mark.parametrize("expression", ["resolve('a.test')", "resolve('a.test', 'MX')", "jarm('a.test:443')"])
+def test_what_asks_the_network_needs_a_running_template(expression: str) -> None:
+    with pytest.raises(FunctionRefused, match="only a running template may"):
+        evaluate(expression, {})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["resolve('')", "resolve('a b')", "resolve('a.test', 'zone')", "jarm('')", "jarm('\u00fc.test')", "jarm()"],
+)
+def test_what_is_no_name_is_not_asked_for(expression: str) -> None:
+    with pytest.raises(DslError) as told:
+        evaluate(expression, {})
+    assert not isinstance(told.value, FunctionRefused)
 
 
 def test_names_without_underscores_work_too() -> None:

@@ -7,6 +7,7 @@ the verdict, and is told as a problem: it could not be tested.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
@@ -110,7 +111,7 @@ class HttpRun:
         self, item: Item, payload: Mapping[str, bytes], dynamic: Mapping[str, object], history: dict[str, object]
     ) -> Generator[Ask, Answer, Verdict | None]:
         session, block = self._session, self._block
-        made = self._maker.make(item, payload, dynamic)
+        made = yield from session.knowing(lambda: self._maker.make(item, payload, dynamic))
         seconds = session.passed_time()
         if seconds:
             yield WaitAsk(seconds)
@@ -131,7 +132,7 @@ class HttpRun:
         for at in range(len(hops) - 1, -1, -1):
             data = self._data(made, hops, at, duration, history, item.number)
             data.update(names)
-            verdict = self._judge(made, hops[at], data)
+            verdict = yield from session.knowing(functools.partial(self._judge, made, hops[at], data))
             best = verdict if best is None else _joined(best, verdict)
             if verdict.matched and self._stops:
                 break

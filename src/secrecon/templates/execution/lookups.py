@@ -33,8 +33,8 @@ Steps = Generator[Ask, Answer, bool]
 
 def run_dns(session: Session, block: DnsBlock, number: int, total: int) -> Steps:
     """Look the block's name up and judge the answer."""
-    scope = _scope(session)
-    name = _filled(session, block.name, scope).strip().rstrip(".")
+    scope, name = yield from session.knowing(lambda: _named(session, block.name))
+    name = name.strip().rstrip(".")
     if not name:
         return False
     session.asked += 1
@@ -59,8 +59,7 @@ def run_dns(session: Session, block: DnsBlock, number: int, total: int) -> Steps
 
 def run_ssl(session: Session, block: SslBlock, number: int, total: int) -> Steps:
     """Shake hands with the block's address and judge what that showed."""
-    scope = _scope(session)
-    address = _filled(session, block.address, scope)
+    scope, address = yield from session.knowing(lambda: _named(session, block.address))
     host, port = _place(address, 443)
     session.asked += 1
     answer = yield TlsAsk(host, port, session.options.sni, block.min_version, block.max_version)
@@ -100,16 +99,9 @@ def run_tcp(session: Session, block: TcpBlock, number: int, total: int) -> Steps
 def _conversation(
     session: Session, block: TcpBlock, written: Text, payload: Mapping[str, bytes], place: tuple[int, int]
 ) -> Steps:
-    scope = _scope(session, payload)
-    address = _filled(session, written, scope)
-    tls = address.lower().startswith("tls://")
-    host, port = _place(address.partition("://")[2] if "://" in address else address, _port(session, block, scope))
-    steps = tuple(
-        TcpStep(_data(session, item.data, scope, hexadecimal=item.hexadecimal), min(item.read, MAX_READ), item.name)
-        for item in block.inputs
-    )
+    scope, ask = yield from session.knowing(lambda: _talk(session, block, written, payload))
+    host, port, steps = ask.host, ask.port, ask.steps
     session.asked += 1
-    ask = TcpAsk(host, port, tls, steps, min(block.read_size, MAX_READ), block.read_all)
     answer = yield ask
     assert isinstance(answer, TcpAnswer)
     if answer.trouble is not None:
@@ -142,6 +134,23 @@ def _conversation(
         meta=payload,
     )
     return (yield from _judged(session, block.operators, scope, seen, shown, ("tcp", *place, block.id)))
+
+
+def _named(session: Session, text: Text) -> tuple[Scope, str]:
+    scope = _scope(session)
+    return scope, _filled(session, text, scope)
+
+
+def _talk(session: Session, block: TcpBlock, written: Text, payload: Mapping[str, bytes]) -> tuple[Scope, TcpAsk]:
+    scope = _scope(session, payload)
+    address = _filled(session, written, scope)
+    tls = address.lower().startswith("tls://")
+    host, port = _place(address.partition("://")[2] if "://" in address else address, _port(session, block, scope))
+    steps = tuple(
+        TcpStep(_data(session, item.data, scope, hexadecimal=item.hexadecimal), min(item.read, MAX_READ), item.name)
+        for item in block.inputs
+    )
+    return scope, TcpAsk(host, port, tls, steps, min(block.read_size, MAX_READ), block.read_all)
 
 
 def _scope(session: Session, payload: Mapping[str, bytes] | None = None) -> Scope:
@@ -205,7 +214,7 @@ def _judged(
         seen.update(session.context)
     seen.update(placeholders(tuple(scope.minted)))
     data = {**scope.known, **seen}
-    verdict = operators.judge(data, session.ambient)
+    verdict = yield from session.knowing(lambda: operators.judge(data, session.ambient))
     session.found += results(shown, verdict)
     if session.options.status and not verdict.matched:
         session.found.append(replace(shown, held=False))

@@ -6,20 +6,24 @@ own, those given by the user, the template's `variables:`, its constants, payloa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from secrecon.templates.dsl.run import Ambient
-from secrecon.templates.execution.asks import Trouble
+from secrecon.templates.dsl.run import Ambient, Question, Unanswered
+from secrecon.templates.errors import DslError
+from secrecon.templates.execution.asks import Answer, Ask, Trouble
 from secrecon.templates.execution.cookies import Jar
 from secrecon.templates.execution.events import Found, Waiting
 from secrecon.templates.execution.following import Past
+from secrecon.templates.execution.questions import MAX_QUESTIONS, Told, learn, told_of
 from secrecon.templates.execution.scope import Mint, Scope, is_wish
 from secrecon.templates.execution.subject import Subject, target_variables
 from secrecon.templates.payloads import Attack
 from secrecon.templates.render import Text
 from secrecon.templates.template import Template
 
+T = TypeVar("T")
 _RUNTIME = frozenset({"BaseURL", "RootURL", "Hostname", "Host", "Port", "Path", "File", "Query", "Scheme", "Input"}) | {
     "FQDN", "RDN", "DN", "TLD", "SD", "ip"
 }  # fmt: skip
@@ -81,7 +85,8 @@ class Session:
         self.subject = subject
         self.options = options
         self.waits: list[float] = []
-        self.ambient = Ambient(ambient.now, ambient.chance, self.waits.append)
+        self.ambient = Ambient(ambient.now, ambient.chance, self.waits.append, self._look)
+        self._told: dict[Question, Told] = {}
         self.jar = jar if jar is not None else Jar()
         self.past = Past()
         self.context: dict[str, object] = dict(passed or {})
@@ -119,6 +124,27 @@ class Session:
             known.update({name: value for name, value in once.items() if name not in known})
         known.update(template.constants)
         return scope
+
+    def knowing(self, work: Callable[[], T]) -> Generator[Ask, Answer, T]:
+        """What `work` gives, done again until everything that its expressions ask of the network is known."""
+        while True:
+            waits = len(self.waits)
+            try:
+                return work()
+            except Unanswered as stopped:
+                del self.waits[waits:]
+                question = stopped.question
+            if len(self._told) >= MAX_QUESTIONS:
+                raise DslError(f"its expressions ask the network more than {MAX_QUESTIONS} questions")
+            told = self._told[question] = yield from learn(question, self.ambient)
+            if told[1] is not None:
+                self.trouble(told[1], f"{question.kind}: {told[2]}")
+
+    def _look(self, question: Question) -> bytes:
+        told = self._told.get(question)
+        if told is None:
+            raise Unanswered(question)
+        return told_of(told, question)
 
     def keep(self, protocol: str, number: int, total: int, id_: str, data: Mapping[str, object]) -> None:
         """Put a response's variables into the context, for later blocks."""

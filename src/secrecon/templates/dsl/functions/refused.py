@@ -15,10 +15,8 @@ REASONS = {
     "generate_dotnet_gadget": "not built, by policy: a deserialization gadget runs code on the target",
     "cookie_unsign": "not built, by policy: it guesses a signing key from a word list",
     "llm_prompt": "not built, by policy: what a target says is never sent to a language model",
-    "resolve": "not built: an expression cannot use the network; a dns section can ask",
-    "public_ip": "not built: an expression cannot use the network",
-    "jarm": "not built: an expression cannot use the network",
-    "wappalyzer": "not built: technologies are found by the scan's own fingerprints",
+    "public_ip": "not built, by policy: only a server that is neither the target nor ours could tell it",
+    "wappalyzer": "not built, by policy: technologies are told by the scan's own fingerprints, with their evidence",
 }
 
 
