@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 from collections.abc import Sequence
 
 from secrecon import __version__
@@ -33,6 +34,7 @@ from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks
 from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener, ListenerConfig
+from secrecon.oast.sessions import Sessions
 
 
 def trust_operator_ca(settings: Settings) -> None:
@@ -73,7 +75,13 @@ def build_phases(
     )
 
 
-def build_listener(settings: Settings, on_hits: OnHits, clock: Clock) -> Listener:
+def build_listener(
+    settings: Settings,
+    on_hits: OnHits | None,
+    clock: Clock,
+    sessions: Sessions | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Listener:
     """The callback listener, not yet started."""
     address = settings.oast_address or settings.oast_host
     config = ListenerConfig(
@@ -82,8 +90,15 @@ def build_listener(settings: Settings, on_hits: OnHits, clock: Clock) -> Listene
         dns_port=settings.oast_dns_port,
         domain=settings.oast_domain,
         addresses=(address,),
+        https_port=settings.oast_https_port,
+        smtp_port=settings.oast_smtp_port,
+        ldap_port=settings.oast_ldap_port,
+        token=settings.oast_token,
+        wildcard=settings.oast_wildcard and sessions is not None,
+        dynamic=settings.oast_dynamic,
+        per_second_and_client=settings.oast_rate,
     )
-    return Listener(config, on_hits, clock, random.SystemRandom())
+    return Listener(config, on_hits, clock, random.SystemRandom(), sessions=sessions, tls=tls)
 
 
 def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> EmbeddedCallbacks:

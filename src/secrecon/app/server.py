@@ -6,7 +6,6 @@ clear message and nothing left open. Stopping goes the other way round.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import socket
@@ -18,6 +17,7 @@ from fastapi import FastAPI
 
 from secrecon.api.app import ApiOptions, install_api
 from secrecon.api.metrics import MetricsAccess, MetricsPolicy
+from secrecon.app.callback_server import callback_parts, until_told
 from secrecon.app.context import database_of, open_installation
 from secrecon.app.parts import build_callbacks, build_listener
 from secrecon.app.protocol import Protocol
@@ -44,21 +44,22 @@ async def running_parts(settings: Settings) -> AsyncIterator[Context]:
     database_of(settings)  # makes the data dir, so that the lock has somewhere to be
     clock = SystemClock()
     with Home(settings.data_dir) as home:
-        ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock))
-        await ear.start()
-        try:
-            callbacks = build_callbacks(settings, ear.http_port, clock)
-            async with open_installation(settings, callbacks, ear) as (ctx, queue):
-                ear.attach(ctx, callbacks.url)
-                config = RunnerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
-                worker = Worker(ctx, queue, config, ear)
-                await worker.start()
-                try:
-                    yield ctx
-                finally:
-                    await worker.stop()
-        finally:
-            await ear.stop()
+        async with callback_parts(settings, home.executor_id, clock, sessions=bool(settings.oast_token)) as parts:
+            ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls))
+            await ear.start()
+            try:
+                callbacks = build_callbacks(settings, ear.http_port, clock)
+                async with open_installation(settings, callbacks, ear) as (ctx, queue):
+                    ear.attach(ctx, callbacks.url)
+                    config = RunnerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
+                    worker = Worker(ctx, queue, config, ear)
+                    await worker.start()
+                    try:
+                        yield ctx
+                    finally:
+                        await worker.stop()
+            finally:
+                await ear.stop()
 
 
 def build_app(ctx: Context, settings: Settings) -> FastAPI:
@@ -114,12 +115,4 @@ async def serve(settings: Settings, host: str, port: int) -> None:
 async def work(settings: Settings) -> None:
     """Run a worker without a web server until SIGINT or SIGTERM."""
     async with running_parts(settings):
-        await _until_told()
-
-
-async def _until_told() -> None:
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+        await until_told()

@@ -19,6 +19,7 @@ from secrecon.net.gate import AllowList
 
 PREFIX = "SECRECON_"
 Words = Annotated[tuple[str, ...], NoDecode]
+Port = Annotated[int | None, Field(ge=0, le=65535)]
 Ports = Annotated[tuple[int, ...], NoDecode]
 
 
@@ -48,9 +49,27 @@ class Settings(BaseSettings):
     oast_host: str = Field("127.0.0.1", description="Address that the callback listener binds.")
     oast_http_port: int = Field(8880, ge=0, le=65535, description="Port of the callback listener's HTTP side.")
     oast_dns_port: int = Field(8853, ge=0, le=65535, description="Port of the callback listener's DNS side.")
+    oast_https_port: Port = Field(None, description="Port of its HTTPS side; empty: not served.")
+    oast_smtp_port: Port = Field(None, description="Port of its SMTP side; empty: not served.")
+    oast_ldap_port: Port = Field(None, description="Port of its LDAP side; empty: not served.")
+    oast_cert: Path | None = Field(
+        None, description="PEM file of its certificate chain, read again when it changes and at SIGHUP."
+    )
+    oast_key: Path | None = Field(None, description="PEM file of the key to that certificate.")
+    oast_rate: int = Field(10_000, ge=1, description="Queries and connections a second that one address may make.")
+    oast_wildcard: bool = Field(
+        False, description="True: clients that hold the token are shown everything that reaches the domain."
+    )
+    oast_dynamic: bool = Field(
+        False, description="True: clients of the callback server may write the answers to their payloads."
+    )
     oast_domain: str = Field("", description="Domain delegated to the callback listener; empty: addresses only.")
     oast_address: str = Field(
         "", description="Address that targets reach the listener at; empty: SECRECON_OAST_HOST."
+    )
+    oast_token: str = Field(
+        "",
+        description="Token that clients of our callback server must show, or that we show to SECRECON_OAST_SERVER.",
     )
     templates: Path | None = Field(
         None, description="Directory of templates that full scans run beside those that ship with SecRecon."
@@ -72,6 +91,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("oast_https_port", "oast_smtp_port", "oast_ldap_port", "oast_cert", "oast_key", mode="before")
+    @classmethod
+    def _absent(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("oast_token")
+    @classmethod
+    def _token(cls, value: str) -> str:
+        if not value.isprintable() or not value.isascii() or value != value.strip():
+            raise ValueError("must be printable ASCII without blanks at its ends, as it travels in a header")
+        return value
 
     @field_validator("web_ports", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ EXIT_ERROR = 3
 COMMANDS = {
     "demo": "demo",
     "keys": "accounts",
+    "oast": "oast",
     "scan": "scan",
     "serve": "serve",
     "targets": "accounts",

@@ -60,10 +60,10 @@ class ListenerConfig:
     token: str = ""
     wildcard: bool = False
     dynamic: bool = False
-    connections: int = 2_048
-    connections_per_client: int = 64
-    per_second_and_client: int = 200
-    registrations_per_second: int = 20
+    connections: int = 4_096
+    connections_per_client: int = 512
+    per_second_and_client: int = 10_000
+    registrations_per_second: int = 100
     queue: int = 10_000
     patience: float = 10.0
 

@@ -110,15 +110,22 @@ class Sessions:
     def take_changes(self) -> Changes:
         """What has changed since the last time."""
         taken, self._changes = self._changes, Changes()
+        if taken.gone:  # a session that came and went, or came again, in the meantime
+            live = self._all
+            taken.sessions = [
+                kept for kept in taken.sessions if (now := live.get(kept.correlation)) and now.kept is kept
+            ]
         return taken
 
     def give_back(self, changes: Changes) -> None:
         """What could not be kept; it is tried again."""
         later, self._changes = self._changes, changes
+        gone = set(later.gone)
+        changes.heard = {i: h for i, h in changes.heard.items() if h.token[:CORRELATION_LENGTH] not in gone}
         changes.sessions += later.sessions
         changes.gone += later.gone
         changes.heard.update(later.heard)
-        changes.done += later.done
+        changes.done += [id_ for id_ in later.done if changes.heard.pop(id_, None) is None]
 
     def restore(self, kept: KeptSession, items: Iterable[Heard] = ()) -> None:
         """A session from where it was kept. Its AES key is opened by the first poll."""
@@ -297,6 +304,9 @@ class Sessions:
                 self._changes.done.append(heard.id)
 
     def _remove(self, correlation: str) -> None:
+        session = self._all.get(correlation)
         self.forget(correlation)
         if self._keeping:
+            for heard in (*session.items, *session.sent) if session is not None else ():
+                self._changes.heard.pop(heard.id, None)
             self._changes.gone.append(correlation)

@@ -319,6 +319,48 @@ interaction = sa.Table(
     sa.Index("ix_interaction_scan_id", "scan_id"),
 )
 
+callback_session = sa.Table(
+    "callback_session",
+    METADATA,
+    sa.Column("home", sa.String(32), primary_key=True),
+    sa.Column("correlation", sa.String(32), primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("wrapped", sa.Text, nullable=False),
+    sa.Column("locked", sa.LargeBinary, nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("seen", _TIME, nullable=False),
+)
+
+callback_heard = sa.Table(
+    "callback_heard",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("home", sa.String(32), nullable=False),
+    sa.Column("correlation", sa.String(32), nullable=False),
+    sa.Column("token", sa.String(64), nullable=False),
+    sa.Column("full_id", SafeText, nullable=False),
+    sa.Column("protocol", sa.String(8), nullable=False),
+    sa.Column("remote_address", sa.String(64), nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("request", sa.LargeBinary, nullable=False),
+    sa.Column("response", sa.LargeBinary, nullable=False),
+    sa.Column("query_type", sa.String(16), nullable=False),
+    sa.Column("sender", SafeText, nullable=False),
+    sa.Index("ix_callback_heard_home_correlation", "home", "correlation"),
+)
+
+callback_identity = sa.Table(
+    "callback_identity",
+    METADATA,
+    sa.Column("server_digest", _DIGEST, primary_key=True),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("correlation", sa.String(32), nullable=False),
+    sa.Column("secret", sa.String(256), nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("heard", _TIME, nullable=False),
+)
+
 asset = sa.Table(
     "asset",
     METADATA,
