@@ -13,7 +13,6 @@ import functools
 import html
 import string
 from collections.abc import Callable, Iterator
-from urllib.parse import unquote_to_bytes
 
 import re2
 
@@ -38,6 +37,7 @@ _BASE64_LONG = re2.compile(r"[A-Za-z0-9+/_-]{40,}")
 _HEX = re2.compile(r"(?i)(?:[0-7][0-9a-f]){6,}")
 _HEX_LONG = re2.compile(r"(?i)(?:[0-9a-f]{2}){20,}")
 _STRINGS = re2.compile(r"[ -~]{4,}")
+_PERCENT = re2.compile(r"%([0-9a-fA-F]{2})")
 _ESCAPES = re2.compile(r"(?i)\\u\{?0{0,4}([0-9a-f]{2,4})\}?|\\x([0-9a-f]{2})|%u00([0-9a-f]{2})|\\([0-3][0-7]{2})")
 _CODES = re2.compile(r"(?:\b\d{2,3}\s*[,|\s]\s*){2,}\d{2,3}\b")
 _CHARACTER = re2.compile(r"(?i)\b(?:n?chr|n?char|fromcharcode|tochar)\s*\(\s*(\d{1,3})\s*\)")
@@ -94,7 +94,9 @@ def unescaped(text: str) -> str:
 
 
 def _percent(text: str) -> str:
-    return unquote_to_bytes(text).decode("latin-1") if "%" in text else text
+    if "%" not in text:
+        return text
+    return str(_PERCENT.sub(lambda match: chr(int(match.group(1), 16)), text))
 
 
 def _escapes(text: str) -> str:
