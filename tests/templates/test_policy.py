@@ -133,7 +133,8 @@ def test_commands_are_intrusive_without_any_tag(text: str) -> None:
 
 
 OTHERS = {
-    signs.WRITE: ["<?php file_put_contents('a','b');", "1 into outfile '/var/www/a'", "x=a;echo b > /tmp/c", "config set dir /tmp"],
+    signs.WRITE: ["<?php file_put_contents('a','b');",
+                 "1 into outfile '/var/www/a'", "x=a;echo b > /tmp/c", "config set dir /tmp"],
     signs.UPLOAD: ['Content-Disposition: form-data; name="f"; filename="a.txt"', "{{zip('a.txt','b')}}"],
     signs.DELETE: ["drop table users", "'; delete from users", "<?php unlink('a');", "action=deleteUser", "x=rm -rf /tmp/a"],
     signs.CHANGE: ["insert into users values (1)", "update users set a=1", "mutation { a }", "create user a"],
@@ -311,7 +312,8 @@ BASES: tuple[dict[str, object], ...] = (
 )
 words = st.one_of(
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
-    st.sampled_from(["{{c}}", "{{randstr}}", ";id;", "../", "{{base64('a')}}", "${jndi:", "%3c", "user=${", "rO0AB", "java.net.URL"]),
+    st.sampled_from(["{{c}}", "{{randstr}}", ";id;", "../", "{{base64('a')}}", "${jndi:", "%3c", "user=${", "rO0AB",
+                     "java.net.URL"]),
 )  # fmt: skip
 
 
