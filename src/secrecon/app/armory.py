@@ -31,6 +31,7 @@ class Armory:
     """Every template that a scan may run. Shipped ones win where the operator's directory has the same id."""
 
     def __init__(self, settings: Settings) -> None:
+        self._kept = settings.template_cache
         self._folders = [
             folder for folder in (own_folder(), settings.templates) if folder is not None and folder.is_dir()
         ]
@@ -39,7 +40,9 @@ class Armory:
 
     @functools.cached_property
     def _catalog(self) -> Catalog:
-        catalog = load(self._folders, random.SystemRandom())
+        catalog = load(self._folders, random.SystemRandom(), kept=self._kept, judged=True)
+        if catalog.note:
+            log_.warning("templates not kept", reason=catalog.note)
         for problem in catalog.problems:
             log_.warning("template not used", file=problem.where, reason=problem.reason)
         return catalog
@@ -47,7 +50,7 @@ class Armory:
     @functools.cached_property
     def _armed(self) -> tuple[Armed, ...]:
         return tuple(
-            Armed(entry.template, classify(entry.template), entry.path)
+            Armed(entry.template, entry.safety or classify(entry.template), entry.path)
             for entry in self._catalog.entries
             if not entry.template.self_contained
         )

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     templates: Path | None = Field(
         None, description="Directory of templates that full scans run beside those that ship with SecRecon."
     )
+    cache_dir: Path | None = Field(
+        None, description="Folder for what can be made again, such as compiled templates; empty: in the data dir."
+    )
     scans_at_once: int = Field(2, ge=1, le=64, description="How many scans one worker process runs at a time.")
     reports_need_key: bool = Field(
         False, description="True: no report can be read by its link alone, not even one started through the API."
@@ -86,6 +89,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe level logged."
     )
+
+    @property
+    def template_cache(self) -> Path | None:
+        """Where compiled templates are kept; None where there is no data dir yet, as no folder is made for them alone."""
+        folder = self.cache_dir or (self.data_dir / "cache" if self.data_dir.is_dir() else None)
+        return folder / "templates" if folder is not None else None
 
     @field_validator("scope_allow", "trusted_proxies", "dns_servers", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import click
+import uvloop
 from rich.console import Console
 
 from secrecon import report as reports
@@ -74,7 +75,7 @@ def scan(
         _check_writable(output)
     one = OneShot(settings, target, ScanMode(mode), allow)
     console = stderr_console()
-    record = asyncio.run(_run(one, console, quiet))
+    record = uvloop.run(_run(one, console, quiet))
     report = reports.build(record)
     body, _, _ = reports.render(report, format_)
     if output is None:

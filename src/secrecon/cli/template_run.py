@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import uvloop
 
 from secrecon.app.logs import configure_logs
 from secrecon.app.settings import load_settings
@@ -102,7 +103,8 @@ def run(
     choice = Choice(
         _words(tags), _words(severity), _words(ids), _words(exclude_tags), _words(exclude_severity), _words(no_ids)
     )
-    catalog = load(paths, random.SystemRandom())
+    settings = load_settings()
+    catalog = load(paths, random.SystemRandom(), kept=settings.template_cache)
     workflows = [load_workflow(file, paths) for file in flows]
     entries = [entry for entry in catalog.entries if choice.takes(entry.template)]
     alone = [entry for entry in entries if entry.template.self_contained]
@@ -115,7 +117,6 @@ def run(
         attack=Attack(attack_type) if attack_type else None,
         status=matcher_status,
     )
-    settings = load_settings()
     configure_logs(settings, quiet=True)
     if not silent:
         _tell_problems(catalog, 0 if allow_self_contained else len(alone))
@@ -135,7 +136,7 @@ def run(
         server,
         [flow for flow, _ in workflows],
     )
-    asyncio.run(_run(one, jsonl=jsonl, silent=silent))
+    uvloop.run(_run(one, jsonl=jsonl, silent=silent))
 
 
 async def _run(one: TemplateRun, *, jsonl: bool, silent: bool) -> None:
@@ -240,6 +241,8 @@ def _given(pairs: tuple[str, ...]) -> Mapping[str, bytes]:
 
 
 def _tell_problems(catalog: Catalog, alone: int) -> None:
+    if catalog.note:
+        click.echo(catalog.note, err=True)
     for problem in catalog.problems[:MAX_SHOWN]:
         click.echo(f"not used: {problem.where}: {problem.reason}", err=True)
     if len(catalog.problems) > MAX_SHOWN:

@@ -14,11 +14,10 @@ import click
 
 from secrecon.cli.template_run import run
 from secrecon.model.errors import BadInput
-from secrecon.templates.catalog import files_below, read_below
+from secrecon.templates.catalog import files_below, read_below, read_found
 from secrecon.templates.errors import TemplateError, TemplateInvalid, TemplateRefused
 from secrecon.templates.parse import read_draft
 from secrecon.templates.payloads import MAX_FILE
-from secrecon.templates.yamltree import MAX_BYTES
 
 PROTOCOLS = ("http", "dns", "ssl", "tcp")
 OUTCOMES = ("compiled", "by-policy", "not-built", "invalid")
@@ -68,7 +67,7 @@ def validate(folder: Path) -> None:
         facing = False
         outcome = "compiled"
         try:
-            draft = read_draft(read_below(root, file, MAX_BYTES), chance)
+            draft = read_draft(read_found(root, file), chance)
             sections, facing = draft.sections, draft.target_facing_http
             draft.compile(lambda path: read_below(root, root / path, MAX_FILE))
         except (TemplateError, OSError) as error:

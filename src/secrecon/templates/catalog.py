@@ -6,16 +6,23 @@ files are looked for beside it and below the root. What cannot be used is kept w
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
+import gc
 import hashlib
+import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from secrecon.templates.errors import TemplateError, TemplateInvalid
-from secrecon.templates.parse import read_draft
+from secrecon.templates.parse import MARKER, read_draft
+from secrecon.templates.parse_blocks import Helper
 from secrecon.templates.payloads import MAX_FILE
+from secrecon.templates.plancache import Kept, PlanCache
+from secrecon.templates.policy import Safety, classify
 from secrecon.templates.template import Template
 from secrecon.templates.yamltree import MAX_BYTES
 
@@ -25,10 +32,11 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A template of a set, with the path it has in it."""
+    """A template of a set, with the path it has in it. `safety`: what the policy says of it, where that was asked for."""
 
     path: str
     template: Template
+    safety: Safety | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +58,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """`digest`: sha256 hex over the paths and bytes of all files that were read, in order."""
+    """`digest`: sha256 hex over the paths and bytes of all files that were read, in order. `note`: why what was compiled
+    could not be kept for the next start, "" where nothing stood in the way."""
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     digest: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +91,36 @@ class Choice:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """YAML files below a directory in a stable order; hidden ones are left out."""
-    for file in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-        if file.suffix in SUFFIXES and not hidden and file.is_file():
-            yield file
+    """YAML files below a directory in a stable order; hidden ones are left out, links to folders not followed."""
+    yield from sorted(_found(root), key=lambda file: file.parts)
+
+
+def _found(folder: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as listing:
+            inside = list(listing)
+    except PermissionError:
+        return
+    for item in inside:
+        if item.name.startswith("."):
+            continue
+        if item.is_dir(follow_symlinks=False):
+            yield from _found(folder / item.name)
+        elif item.name.endswith(SUFFIXES) and item.is_file():
+            yield folder / item.name
+
+
+def read_found(root: Path, file: Path) -> bytes:
+    """The bytes of a file that `files_below` gave, at most one more than allowed. Only such a file's last part can be a
+    link, so that most need no look at where they really lie."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return read_below(root, file, MAX_BYTES)
+    with os.fdopen(descriptor, "rb") as opened:
+        return opened.read(MAX_BYTES + 1)
 
 
 def read_below(root: Path, file: Path, most: int) -> bytes:
@@ -96,30 +131,102 @@ def read_below(root: Path, file: Path, most: int) -> bytes:
         return opened.read(most + 1)
 
 
-def load(paths: Sequence[Path], chance: random.Random) -> Catalog:
-    """The templates of files and directories. Two with the same id: the first is kept, the other is a problem."""
-    digest = hashlib.sha256()
-    entries: list[Entry] = []
-    problems: list[Problem] = []
-    known: set[str] = set()
-    for path in paths:
-        top = path.resolve()
-        root = top if top.is_dir() else top.parent
-        for file in files_below(root) if top.is_dir() else (top,):
-            shown = str(file.relative_to(root))
-            try:
-                source = read_below(root, file, MAX_BYTES)
-                digest.update(_fed(shown, source))
-                template = read_draft(source, chance).compile(functools.partial(_helper, root, file))
-            except (TemplateError, OSError) as error:
-                problems.append(Problem(shown, error))
-                continue
-            if template.id in known:
-                problems.append(Problem(shown, TemplateInvalid(f"there is another template {template.id}", 1)))
-                continue
-            known.add(template.id)
-            entries.append(Entry(shown, template))
-    return Catalog(tuple(entries), tuple(problems), digest.hexdigest())
+def load(
+    paths: Sequence[Path], chance: random.Random, *, kept: Path | None = None, judged: bool = False
+) -> Catalog:
+    """The templates of files and directories. Two with the same id: the first is kept, the other is a problem.
+
+    `kept`: the folder where what was compiled is kept for the next time. `judged`: with their levels by the policy.
+    """
+    tops = [path.resolve() for path in paths]
+    cache = PlanCache(kept, "\n".join(map(str, tops))) if kept is not None else None
+    with _undisturbed():
+        if cache is not None:
+            cache.open()
+        loader = _Loader(chance, cache, judged=judged)
+        for top in tops:
+            root = top if top.is_dir() else top.parent
+            for file in files_below(root) if top.is_dir() else (top,):
+                loader.add(root, file)
+        if cache is not None:
+            cache.close()
+    note = cache.problem if cache is not None else ""
+    return Catalog(tuple(loader.entries), tuple(loader.problems), loader.digest.hexdigest(), note)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hundreds of thousands of objects are made and none is garbage: the collector need not look at them again and again."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+class _Loader:
+    def __init__(self, chance: random.Random, cache: PlanCache | None, *, judged: bool) -> None:
+        self._chance = chance
+        self._cache = cache
+        self._judged = judged
+        self._known: set[str] = set()
+        self.digest = hashlib.sha256()
+        self.entries: list[Entry] = []
+        self.problems: list[Problem] = []
+
+    def add(self, root: Path, file: Path) -> None:
+        shown = str(file)[len(str(root)) + 1 :]
+        try:
+            source = read_found(root, file)
+            self.digest.update(_fed(shown, source))
+            entry = self._entry(shown, source, functools.partial(_helper, root, file))
+        except (TemplateError, OSError) as error:
+            self.problems.append(Problem(shown, error))
+            return
+        if entry.template.id in self._known:
+            twice = TemplateInvalid(f"there is another template {entry.template.id}", 1)
+            self.problems.append(Problem(shown, twice))
+            return
+        self._known.add(entry.template.id)
+        self.entries.append(entry)
+
+    def _entry(self, shown: str, source: bytes, helper: Helper) -> Entry:
+        """From what was kept, or compiled: what chance has a part in is compiled each time."""
+        cache = self._cache
+        if cache is None:
+            template = read_draft(source, self._chance).compile(helper)
+            return Entry(shown, template, classify(template) if self._judged else None)
+        key = hashlib.sha256(source).hexdigest()
+        kept = cache.get(key) or Kept(None, None, ())
+        made, helpers = kept.template, kept.helpers
+        if made is None or any(not _same(helper, *read) for read in helpers):
+            read: dict[str, str] = {}
+
+            def noted(name: str) -> bytes:
+                content = helper(name)
+                read[name] = _digest(content)
+                return content
+
+            made = read_draft(source, self._chance).compile(noted)
+            helpers = tuple(read.items())
+        safety = kept.safety if made is kept.template or not helpers else None
+        if safety is None and self._judged:
+            safety = classify(made)
+        cache.put(key, Kept(None if MARKER in source else made, safety, helpers))
+        return Entry(shown, made, safety if self._judged else None)
+
+
+def _same(helper: Helper, name: str, digest: str) -> bool:
+    """Whether a payload file still is what it was."""
+    try:
+        return _digest(helper(name)) == digest
+    except OSError:
+        return False
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def digest_of(root: Path) -> tuple[str, int, float]:
@@ -129,7 +236,7 @@ def digest_of(root: Path) -> tuple[str, int, float]:
     rows, newest, top = 0, 0.0, root.resolve()
     for file in files_below(top):
         try:
-            source = read_below(top, file, MAX_BYTES)
+            source = read_found(top, file)
             newest = max(newest, file.stat().st_mtime)
         except OSError:
             continue

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import jq
 import re2
@@ -35,10 +34,20 @@ _JQ_WORDS = frozenset({
 _JQ_PART = re2.compile(r'"(?:[^"\\]|\\.)*"|\$?\??//|\.[A-Za-z_]\w*|\$\w+|@\w+|[A-Za-z_]\w*|\\\(')
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class JsonQuestion:
-    source: str
-    _program: object
+    """A jq program. Never changes; compiled when it is first used, or before by `compile_json_question`."""
+
+    __slots__ = ("_compiled", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._compiled: object = None
+
+    @property
+    def compiled(self) -> object:
+        if self._compiled is None:
+            self._compiled = jq.compile(self.source)
+        return self._compiled
 
     def ask(self, text: bytes) -> tuple[bytes, ...]:
         """The answers, scalars as text, else JSON; nothing where it is no JSON or the question does not fit it."""
@@ -47,7 +56,7 @@ class JsonQuestion:
         answers: list[bytes] = []
         size = 0
         try:
-            for value in self._program.input_text(text.decode("utf-8")):  # type: ignore[attr-defined]
+            for value in self.compiled.input_text(text.decode("utf-8")):  # type: ignore[attr-defined]
                 answers.append(_shown(value))
                 size += len(answers[-1])
                 if len(answers) >= MAX_ANSWERS or size > MAX_ANSWERED:
@@ -67,27 +76,40 @@ def _shown(value: object) -> bytes:
 
 @functools.lru_cache(maxsize=_KEPT)
 def compile_json_question(source: str) -> JsonQuestion:
+    """Raises DslError where it is no jq program, or one that is not allowed."""
     if len(source) > MAX_QUESTION:
         raise DslError(f"a jq program of {len(source)} characters; at most {MAX_QUESTION} are read")
     for found in _JQ_PART.finditer(source):
         word = found.group()
         if word[0] in "$@\\" or "\\(" in word or (word[0] not in '".?/' and word not in _JQ_WORDS):
             raise DslError(f"a jq program may not use {word[:40]} here")
+    question = JsonQuestion(source)
     try:
-        return JsonQuestion(source, jq.compile(source))
+        _ = question.compiled
     except ValueError as error:
         raise DslError(f"not a jq program: {str(error).splitlines()[0][:200]}") from error
+    return question
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class PathQuestion:
-    source: str
-    _path: etree.XPath
+    """An XPath. Never changes; compiled when it is first used, or before by `compile_path`."""
+
+    __slots__ = ("_compiled", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._compiled: etree.XPath | None = None
+
+    @property
+    def compiled(self) -> etree.XPath:
+        if self._compiled is None:
+            self._compiled = etree.XPath(self.source, extensions={(None, "matches"): _matches})
+        return self._compiled
 
     def find(self, document: etree._Element) -> tuple[object, ...]:
         """The nodes (elements or attribute values) in document order."""
         try:
-            found = self._path(document)
+            found = self.compiled(document)
         except (etree.XPathError, DslError):
             return ()
         return tuple(found[:MAX_ANSWERS]) if isinstance(found, list) else (found,)
@@ -101,12 +123,15 @@ def _matches(_: object, value: object, pattern: str) -> bool:
 
 @functools.lru_cache(maxsize=_KEPT)
 def compile_path(source: str) -> PathQuestion:
+    """Raises DslError where it is no XPath."""
     if len(source) > MAX_QUESTION:
         raise DslError(f"an XPath of {len(source)} characters; at most {MAX_QUESTION} are read")
+    question = PathQuestion(source)
     try:
-        return PathQuestion(source, etree.XPath(source, extensions={(None, "matches"): _matches}))
+        _ = question.compiled
     except etree.XPathError as error:
         raise DslError(f"not an XPath: {error}") from error
+    return question
 
 
 def read_document(text: bytes) -> etree._Element | None:

@@ -29,7 +29,8 @@ NOT_BUILT = ("workflows", "websocket", "whois", "signature")
 SEVERITIES = ("info", "low", "medium", "high", "critical", "unknown")
 MAX_BLOCKS = 100
 _ID = re2.compile(r"(?:[a-zA-Z0-9]+[-_])*[a-zA-Z0-9]+")
-_MARKER = re2.compile(r"\{\{(randstr(?:_[A-Za-z0-9_]+)?)\}\}")
+MARKER = b"{{randstr"
+_MARKERS = re2.compile(r"\{\{(randstr(?:_[A-Za-z0-9_]+)?)\}\}")
 _BASE62 = string.digits + string.ascii_letters
 
 
@@ -101,12 +102,12 @@ def parse_template(source: bytes, helper: Helper, chance: random.Random) -> Temp
 def _preprocess(source: bytes, chance: random.Random) -> tuple[bytes, dict[str, str]]:
     """Every distinct `{{randstr}}` marker replaced everywhere, before the YAML is read."""
     constants: dict[str, str] = {}
-    if b"{{randstr" not in source:
+    if MARKER not in source:
         return source, constants
     text = source.decode("latin-1")
     parts: list[str] = []
     end = 0
-    for found in _MARKER.finditer(text):
+    for found in _MARKERS.finditer(text):
         name = found.group(1)
         if name not in constants:
             constants[name] = "".join(chance.choices(_BASE62, k=27))

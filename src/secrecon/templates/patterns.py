@@ -1,7 +1,8 @@
 """Regular expressions of templates: google-re2 over bytes, one byte per character (its Latin-1 mode).
 
 Linear time whatever the pattern and the body. `$` is the end of the text only, `\\d \\w \\s` are ASCII, as in Go. Never
-Python's `re` on a template's pattern or on what a target said.
+Python's `re` on a template's pattern or on what a target said. A pattern is compiled once, and kept for all that write it
+alike; one that is known to compile may wait until it is first used.
 """
 
 from __future__ import annotations
@@ -19,37 +20,39 @@ _KEPT = 16_384
 
 
 class Pattern:
-    """A compiled pattern. Immutable, shared by all scans."""
+    """A pattern. Never changes, shared by all scans."""
 
-    __slots__ = ("_compiled", "groups", "source")
+    __slots__ = ("_compiled", "source")
 
     def __init__(self, source: bytes) -> None:
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.log_errors = False
-        options.max_mem = _MAX_MEMORY
-        try:
-            self._compiled = re2.compile(source, options)
-        except re2.error as error:
-            told = error.args[0] if error.args else b""
-            reason = told.decode("latin-1") if isinstance(told, bytes) else str(told)
-            raise DslError(f"not a regular expression: {reason}") from error
         self.source = source
-        self.groups: int = self._compiled.groups
+        self._compiled: re2.Pattern | None = None
+
+    @property
+    def compiled(self) -> re2.Pattern:
+        """Raises DslError where it is no pattern."""
+        made = self._compiled
+        if made is None:
+            made = self._compiled = _compile(self.source)
+        return made
+
+    @property
+    def groups(self) -> int:
+        return int(self.compiled.groups)
 
     def found_in(self, text: bytes) -> bool:
-        return self._compiled.search(text) is not None
+        return self.compiled.search(text) is not None
 
     def matches(self, text: bytes, group: int = 0) -> Iterator[bytes]:
         """All non-overlapping matches, in order; a group that took no part is empty."""
-        for match in self._compiled.finditer(text):
+        for match in self.compiled.finditer(text):
             yield match.group(group) or b""
 
     def replace(self, text: bytes, template: bytes, limit: int) -> bytes:
         """Every match replaced by `template`, where `$1` and `${name}` stand for groups. At most `limit` bytes."""
         parts: list[bytes] = []
         size = end = 0
-        for match in self._compiled.finditer(text):
+        for match in self.compiled.finditer(text):
             piece = text[end : match.start()] + _expand(match, template)
             size += len(piece)
             if size > limit:
@@ -92,9 +95,29 @@ def _group(match: re2.Match, name: str) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+def _compile(source: bytes) -> re2.Pattern:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    try:
+        return re2.compile(source, options)
+    except re2.error as error:
+        told = error.args[0] if error.args else b""
+        reason = told.decode("latin-1") if isinstance(told, bytes) else str(told)
+        raise DslError(f"not a regular expression: {reason}") from error
+
+
 @functools.lru_cache(maxsize=_KEPT)
+def waiting_pattern(source: bytes) -> Pattern:
+    """The pattern, compiled when it is first used. For those that were compiled before."""
+    return Pattern(source)
+
+
 def compile_pattern(source: bytes) -> Pattern:
-    """The pattern, compiled once. Raises DslError where it is no pattern, or too long."""
+    """The pattern, compiled now. Raises DslError where it is no pattern, or too long."""
     if len(source) > MAX_PATTERN:
         raise DslError(f"a regular expression of {len(source)} bytes; at most {MAX_PATTERN} are read")
-    return Pattern(source)
+    pattern = waiting_pattern(source)
+    _ = pattern.compiled
+    return pattern

@@ -179,3 +179,8 @@ def literal_places(literal: bytes) -> Text | None:
 def compile_condition(expression: str) -> Program:
     """An expression of a matcher or extractor: places inside its literals are filled in from the data."""
     return build(expression, literal_places)
+
+
+def waiting_condition(expression: str, names: frozenset[str], calls: frozenset[str]) -> Program:
+    """An expression that was compiled before, compiled again when it is first run."""
+    return Program(expression, names, calls, lambda run: compile_condition(expression).step(run))

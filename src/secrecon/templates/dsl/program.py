@@ -41,11 +41,11 @@ class Program:
     source: str
     names: frozenset[str]
     calls: frozenset[str]
-    _step: _Step
+    step: _Step
 
     def run(self, variables: Mapping[str, object], ambient: Ambient = SYSTEM) -> Value:
         """The value with these variables. Raises DslError."""
-        return self._step(Run(variables, ambient))
+        return self.step(Run(variables, ambient))
 
 
 @functools.lru_cache(maxsize=_KEPT)
