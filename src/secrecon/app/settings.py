@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     cache_dir: Path | None = Field(
         None, description="Folder for what can be made again, such as compiled templates; empty: in the data dir."
     )
+    feeds_file: Path | None = Field(
+        None, description="YAML file that replaces the shipped list of feeds; format: rules/feeds.yaml."
+    )
+    feed_keys: Words = Field(
+        (), description="Keys of feed providers as name=key, such as nvd=...; they raise the pace that is allowed."
+    )
     scans_at_once: int = Field(2, ge=1, le=64, description="How many scans one worker process runs at a time.")
     reports_need_key: bool = Field(
         False, description="True: no report can be read by its link alone, not even one started through the API."
@@ -96,7 +102,7 @@ class Settings(BaseSettings):
         folder = self.cache_dir or (self.data_dir / "cache" if self.data_dir.is_dir() else None)
         return folder / "templates" if folder is not None else None
 
-    @field_validator("scope_allow", "trusted_proxies", "dns_servers", mode="before")
+    @field_validator("scope_allow", "trusted_proxies", "dns_servers", "feed_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -142,6 +148,13 @@ class Settings(BaseSettings):
     def _servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for server in value:
             server_address(server)
+        return value
+
+    @field_validator("feed_keys")
+    @classmethod
+    def _keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any("=" not in pair for pair in value):
+            raise ValueError("each must be name=key")
         return value
 
     @field_validator("scope_allow")

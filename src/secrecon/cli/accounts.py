@@ -16,15 +16,13 @@ import click
 from secrecon.app.context import open_context
 from secrecon.app.logs import configure_logs
 from secrecon.app.settings import load_settings
+from secrecon.cli.options import data_dir_option
 from secrecon.cli.show import plain
 from secrecon.model.errors import BadInput
 from secrecon.service import people
 from secrecon.service.context import Context
 
 T = TypeVar("T")
-data_dir_option = click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="As SECRECON_DATA_DIR."
-)
 
 
 def _with_context(data_dir: Path | None, work: Callable[[Context], Awaitable[T]]) -> T:

@@ -16,6 +16,7 @@ from secrecon.model.errors import InternalError, SecReconError
 EXIT_ERROR = 3
 COMMANDS = {
     "demo": "demo",
+    "feeds": "feeds",
     "keys": "accounts",
     "oast": "oast",
     "scan": "scan",

@@ -250,9 +250,16 @@ class _Part:
 
 def _address(text: str) -> httpx.URL:
     try:
-        return httpx.URL(text)
+        url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise ProtocolBroken(f"{text[:200]} is not an address: {error}") from error
+    if not _sane(url):
+        raise ProtocolBroken(f"{text[:200]} is not an http or https address")
+    return url
+
+
+def _sane(url: httpx.URL) -> bool:
+    return url.scheme in ("http", "https") and bool(url.host.strip("[")) and (url.port or 1) < 65_536
 
 
 def _conditions(ask: FeedAsk) -> dict[str, str]:
@@ -280,8 +287,8 @@ def _next(asked: str, url: httpx.URL, reply: httpx.Response) -> httpx.URL:
         target = url.join(reply.headers.get("Location", ""))
     except httpx.InvalidURL as error:
         raise ProtocolBroken(f"{asked} was redirected to something that is no address") from error
-    if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
-        raise ProtocolBroken(f"{asked} was redirected to {str(target)[:200]}, which is not https")
+    if not _sane(target) or (url.scheme == "https" and target.scheme != "https"):
+        raise ProtocolBroken(f"{asked} was redirected to {str(target)[:200]}, where we do not follow")
     return target
 
 

@@ -122,7 +122,7 @@ def test_unchanged_feeds_are_copied_byte_for_byte(tmp_path: Path) -> None:
         (Kind.SSVC, b"cve,exploitation\n", "first columns"),
         (Kind.OSV, madeup.osv(madeup.osv_record("P-1", "PyPI", "a"))[:-30], "damaged"),
         (Kind.RETIRE, b"[1]", "not JSON of libraries"),
-        (Kind.CPE, b"x", "not part of an index"),
+        (Kind.TEMPLATES, b"x", "not part of an index"),
     ],
 )
 def test_a_broken_feed_builds_nothing(tmp_path: Path, kind: Kind, body: bytes, words: str) -> None:

@@ -18,7 +18,6 @@ class Kind(StrEnum):
     OSV = "osv"
     CVE5 = "cve5"
     SSVC = "ssvc"
-    CPE = "cpe"
     RETIRE = "retirejs"
     FINGERPRINTS = "fingerprints"
     OVERRIDES = "overrides"
@@ -59,9 +58,6 @@ ABOUT = {
         14,
     ),
     Kind.SSVC: About("SSVC decision points", "cisa-ssvc", "CC0-1.0", "CISA Vulnrichment", 0),
-    Kind.CPE: About(
-        "Product names", "nvd", "public domain", "CPE dictionary of the NVD, which does not endorse this product", 0
-    ),
     Kind.RETIRE: About(
         "Vulnerable JavaScript libraries", "retirejs", "Apache-2.0", "RetireJS by Erlend Oftedal and others", 60
     ),

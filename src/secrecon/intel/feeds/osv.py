@@ -6,15 +6,18 @@ A withdrawn record yields nothing. A record that does not fit is None and counte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from secrecon.intel.feeds.archives import MemberFile
+from secrecon.intel.feeds.lists import Dated
 from secrecon.intel.feeds.nvd import urls
 from secrecon.intel.records import PackageFlaw, PackageRange
 
 PROVIDER = "osv"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}T")
 MAX_VERSIONS = 5_000
 MAX_SUMMARY = 600
 TYPES = {
@@ -74,6 +77,7 @@ class _Reference(msgspec.Struct):
 
 class _Record(msgspec.Struct):
     id: str
+    modified: str = ""
     affected: list[_Affected] = []
     aliases: list[str] = []
     upstream: list[str] = []
@@ -85,18 +89,21 @@ class _Record(msgspec.Struct):
     database_specific: dict[str, object] | None = None
 
 
-def read(files: Iterable[MemberFile]) -> Iterator[list[tuple[str, PackageFlaw]] | None]:
-    """For each file the packages it speaks of, as (key, flaw); None where it does not fit."""
+def read(files: Iterable[MemberFile], dated: Dated) -> Iterator[list[tuple[str, PackageFlaw]] | None]:
+    """For each file the packages it speaks of, as (key, flaw); None where it does not fit. `dated` gets the day of the
+    newest change."""
     for file in files:
-        yield record(file.body)
+        try:
+            raw = msgspec.json.decode(file.body, type=_Record)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            yield None
+            continue
+        if _DAY.match(raw.modified):
+            dated.date = max(dated.date, raw.modified[:10])
+        yield _packages(raw)
 
 
-def record(body: bytes) -> list[tuple[str, PackageFlaw]] | None:
-    """The packages that one record speaks of; None where it does not fit the schema."""
-    try:
-        raw = msgspec.json.decode(body, type=_Record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+def _packages(raw: _Record) -> list[tuple[str, PackageFlaw]]:
     if raw.withdrawn:
         return []
     made: dict[str, list[_Affected]] = {}

@@ -20,7 +20,7 @@ HEAD = 65_536
 MEMBERS = 40
 """Members of an archive to look at before giving up: repositories begin with licences and settings."""
 KNOWN = (
-    "NVD JSON 2.0, CISA KEV, EPSS CSV, OSV all.zip, CVE JSON 5, SSVC CSV, CPE products, nuclei templates, wappalyzergo "
+    "NVD JSON 2.0, CISA KEV, EPSS CSV, OSV all.zip, CVE JSON 5, SSVC CSV, nuclei templates, wappalyzergo "
     "fingerprints, RetireJS repository, nvd-data-overrides"
 )
 _KEY = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
@@ -72,8 +72,6 @@ def kind_of_text(text: str) -> Kind | None:
         return Kind.CVE5
     if "NVD_CVE" in text[:2000] or ({"vulnerabilities", "resultsPerPage"} <= keys):
         return Kind.NVD
-    if "NVD_CPE" in text[:2000] or {"products", "cpeNameId"} <= keys:
-        return Kind.CPE
     if "catalogVersion" in keys or {"cveID", "dateAdded"} <= keys:
         return Kind.KEV
     if {"apps", "cats"} <= keys:
@@ -97,6 +95,4 @@ def _of_table(text: str) -> Kind | None:
         return Kind.EPSS
     if header.startswith("cve,exploitation,automatable"):
         return Kind.SSVC
-    if header.startswith("part\tvendor\tproduct"):
-        return Kind.CPE
     return _template(text)

@@ -324,7 +324,7 @@ def _read(kind: Kind, packed: BinaryIO, counted: Counted) -> Iterator[object | N
     elif kind is Kind.SSVC:
         yield from lists.read_ssvc(plain_chunks(packed), dated)
     elif kind is Kind.OSV:
-        yield from osv.read(_members(packed))
+        yield from osv.read(_members(packed), dated)
     elif kind is Kind.RETIRE:
         for pair in scripts.read(whole(packed, SMALL)):
             yield None if pair is None else [pair]
