@@ -139,7 +139,7 @@ OTHERS = {
     signs.DELETE: ["drop table users", "'; delete from users", "<?php unlink('a');", "action=deleteUser", "x=rm -rf /tmp/a"],
     signs.CHANGE: ["insert into users values (1)", "update users set a=1", "mutation { a }", "create user a"],
     signs.WAIT: ["1' and sleep(5)--", "1; waitfor delay '0:0:5'", "pg_sleep(5)", "benchmark(9000000,md5(1))"],
-    signs.WORK: ["A" * 500, "&a;&a;&a;&a;&a;&a;&a;&a;&a;", "{{repeat('A', 5000)}}"],
+    signs.WORK: ["A" * 9_000, "&a;&a;&a;&a;&a;&a;&a;&a;&a;", "{{repeat('A', 9000)}}"],
     signs.ACCOUNT: ["new_password=a&confirm_password=a", "action=register&user=a"],
     signs.PRIVATE: ["f=/etc/shadow", "f=/root/.ssh/id_rsa", "u=http://169.254.169.254/latest"],
     signs.LOGIN: ["user=admin&password=admin", '{"user": "a", "pass": "b"}', "j_password=x"],
@@ -166,6 +166,7 @@ def test_the_other_classes_are_intrusive(why: str, text: str) -> None:
         get("/index.php?action=delete&id=1"),
         get("/admin/reboot"),
         post("a=1", "/api/user/create"),
+        post("email=a@b.test&x=1", "/user/register"),
         post("a=1", "/settings/updateProfile"),
         {"path": ["{{BaseURL}}/"], "digest-username": "admin", "digest-password": "admin"},
         {
@@ -273,6 +274,16 @@ def test_what_cannot_be_read_counts_as_what_the_template_speaks_of() -> None:
     assert classify(made({"http": [post("a=" + blob)]}, name="Remote Code Execution")).level is INTRUSIVE
     assert classify(made({"http": [get("/?a=id")]}, name="Command Injection")).level is INTRUSIVE
     assert classify(made({"http": [get("/?a=1")]}, name="Authentication Bypass")).level is ACTIVE
+    assert classify(made({"http": [post("A" * 500)]}, name="A page")).level is ACTIVE
+    assert classify(made({"http": [post("A" * 500)]}, name="Buffer overflow")).level is INTRUSIVE
+
+
+def test_an_empty_password_is_a_question_not_a_login() -> None:
+    for pair, level in ((b"admin:", LIGHT), (b"admin:a", INTRUSIVE)):
+        header = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+        assert http({**get("/"), "headers": header}).level is level
+    assert http(post("user=admin&password=")).level is ACTIVE
+    assert http(post("form=1", "/user/register?step=a")).level is ACTIVE
 
 
 def test_an_object_that_only_looks_a_name_up_is_active() -> None:

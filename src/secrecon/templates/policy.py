@@ -18,7 +18,7 @@ from secrecon.templates.flowscript import FlowScript
 from secrecon.templates.leaving import Leaving, leaving
 from secrecon.templates.leaving import methods as methods
 from secrecon.templates.template import HttpBlock, Template
-from secrecon.templates.unfolding import opaque, readings, unescaped
+from secrecon.templates.unfolding import decoded, opaque, readings, unescaped
 
 MAX_REASONS = 8
 MANY = 100
@@ -85,7 +85,7 @@ def classify(template: Template) -> Safety:
     reasons += [Reason(f"it sends {method}") for method in sorted(sent.methods & _WRITES)]
     reasons += [] if sent.complete else [Reason("there is more in it than is read")]
     reasons += [
-        *_intrusive(sent),
+        *_intrusive(template, sent),
         *_waits(template),
         *_credentials(template, sent),
         *_changes(sent),
@@ -106,8 +106,9 @@ def decide(safety: Safety, touch: Touch, *, intrusive: bool = False) -> Decision
     return Decision(True, f"{safety.level}: {safety.words}")
 
 
-def _intrusive(sent: Leaving) -> Iterator[Reason]:
+def _intrusive(template: Template, sent: Leaving) -> Iterator[Reason]:
     """The signs in any reading of a text."""
+    longest = signs.LONG if signs.SPEAKS_OF_CRASHES.search(_told(template)) else signs.VERY_LONG
     posts = bool(sent.methods - _READS)
     for text in sent.texts:
         shapes, complete = readings(text)
@@ -122,7 +123,7 @@ def _intrusive(sent: Leaving) -> Iterator[Reason]:
                 yield Reason(signs.CHANGE, _shown(posted.group(0)))
             if any(mark in shape for mark in signs.SERIALIZED) and not _harmless(shapes):
                 yield Reason(signs.OBJECT)
-            if len(shape) >= 400 and any(run in shape for run in signs.LONG_RUNS):
+            if len(shape) >= longest and any(char * longest in shape for char in signs.RUNS):
                 yield Reason(signs.WORK)
 
 
@@ -175,6 +176,12 @@ def _asked(block: HttpBlock) -> int:
     return max(len(block.paths), len(block.raws)) * (block.payloads.count if block.payloads is not None else 1)
 
 
+def _told(template: Template) -> str:
+    """What a template says of itself."""
+    info = template.info
+    return " ".join((info.name, info.description, *info.tags, info.classification.get("cwe-id", "")))
+
+
 def _tags(template: Template) -> list[str]:
     return [tag.strip().lower() for tag in template.info.tags]
 
@@ -204,10 +211,20 @@ def _credentials(template: Template, sent: Leaving) -> Iterator[Reason]:
     posts = bool(sent.methods - _READS)
     for text in sent.texts:
         for shape in readings(text)[0]:
-            match = signs.BASIC.search(shape) or (signs.CREDENTIAL.search(shape) if posts else None)
-            if match is not None:
-                yield Reason(signs.LOGIN, match.group(0).strip()[:80])
+            match = signs.CREDENTIAL.search(shape) if posts else None
+            seen = match.group(0) if match is not None else _authorization(shape)
+            if seen:
+                yield Reason(signs.LOGIN, seen.strip()[:80])
                 return
+
+
+def _authorization(shape: str) -> str:
+    """A header that logs in; not one whose password is empty, which asks whether none is needed."""
+    for match in signs.AUTHORIZATION.finditer(shape):
+        pair = decoded(match.group(1)) if match.group(1) else b""
+        if not (pair.endswith(b":") and pair.count(b":") == 1):
+            return str(match.group(0))
+    return ""
 
 
 def _changes(sent: Leaving) -> Iterator[Reason]:
@@ -220,13 +237,14 @@ def _changes(sent: Leaving) -> Iterator[Reason]:
         if match is not None:
             yield Reason(signs.CHANGE, match.group(0)[:80])
             return
+        if signs.REGISTERS.search(target) is not None and any(signs.FIELDS.search(text) for text in sent.texts):
+            yield Reason(signs.ACCOUNT, target[:80])
+            return
 
 
 def _doubts(template: Template, sent: Leaving) -> Iterator[Reason]:
     """What cannot be read is taken for the worst that the template says of itself."""
-    info = template.info
-    told = " ".join((info.name, info.description, *info.tags, info.classification.get("cwe-id", "")))
-    if not signs.SPEAKS_OF_COMMANDS.search(told):
+    if not signs.SPEAKS_OF_COMMANDS.search(_told(template)):
         return
     for text in sent.texts:
         if "A" * 50 in text:

@@ -171,7 +171,6 @@ _PRIVATES = (
     r"/etc/krb5\.keytab|serviceaccount/token",
 )
 _POSTED = (
-    r"/(?:add|create)_?-?user\w*|/user/(?:add|create|register|signup)\b",
     r"\brole(?:s|_?name)?[\"']?\s*[=:]\s*\[?[\"']?(?:administrator|admin|root|superuser)\b",
     r"forgot_?-?password(?:[^/\w]|$)|lost_?password(?:[^/\w]|$)|requestreset|resetpassword|reset_password|sendforgot",
     r"[\"'](?:file_?name|name)[\"']\s*:\s*[\"'][^\"'\n]*\.(?:php\w?|phtml|jspx?|aspx?|war|jar|cgi|pl|py|sh|exe)[\"']",
@@ -207,8 +206,12 @@ def data_of(reading: str) -> bytes:
 INTRUSIVE = tuple((why, _compiled("(?ims)" + "|".join(signs))) for why, signs in _TABLE)
 """(why, pattern): what makes a template intrusive wherever it stands."""
 ANY_INTRUSIVE = _compiled("(?ims)" + "|".join(sign for _, signs in _TABLE for sign in signs))
-LONG_RUNS = tuple(char * 400 for char in "AaBbXx")
-"""What fills a buffer."""
+LONG, VERY_LONG = 400, 8_000
+RUNS = "AaBbXx"
+"""What fills a buffer: as many of one of these; fewer where the template speaks of such a flaw."""
+SPEAKS_OF_CRASHES = re2.compile(
+    r"(?i)overflow|\bdos\b|denial|crash|memory|smuggling|out-of-bounds|\bcwe-(?:119|120|121|122|125|400|787)\b"
+)
 
 POSTED = _compiled("(?ims)" + "|".join(_POSTED))
 ACTIVE = _compiled(
@@ -236,13 +239,18 @@ CREDENTIAL = re2.compile(
 """A password that is sent: not an empty one. In a link of a GET only where it stands in the query."""
 SPOKEN_LOGIN = re2.compile(r"(?im)^\s*(?:user|pass|auth|login)\s+\S|^\s*(?:root|admin|administrator|sa)\s*$")
 """A login as line protocols say it."""
-BASIC = re2.compile(r"(?im)^\s*(?:proxy-)?authorization:\s*(?:basic\s+\S|ntlm\s+\S|digest\s.*response=\S)")
+AUTHORIZATION = re2.compile(
+    r"(?im)^\s*(?:proxy-)?authorization:\s*(?:basic\s+(\S+)|ntlm\s+\S|digest\s.*response=\S)"
+)
 VERBS = re2.compile(
-    r"(?:^|[/_.=-])(?:[aA]dd|[cC]reate|[iI]nsert|[sS]ave|[uU]pdate|[mM]odify|[dD]elete|[rR]emove|[dD]estroy|[iI]mport|[rR]egister|"
-    r"[sS]ign_?-?[uU]p|[iI]nstall|[pP]ublish|[sS]et|[eE]nable|[dD]isable|[rR]eset|[uU]pload\w*|[eE]dit)"
+    r"(?:^|[/_.=-])(?:[aA]dd|[cC]reate|[iI]nsert|[sS]ave|[uU]pdate|[mM]odify|[dD]elete|[rR]emove|[dD]estroy|[iI]mport|"
+    r"[iI]nstall|[pP]ublish|[sS]et|[eE]nable|[dD]isable|[rR]eset|[uU]pload\w*|[eE]dit)"
     r"(?:[A-Z_/?&.-]|\s|$)"
 )
 """A word in a POST's target that says something is changed."""
+REGISTERS = re2.compile(r"(?i)/(?:add|create)_?-?user\w*|[/=](?:register|sign_?-?up|new_?-?user|registration)\b")
+FIELDS = re2.compile(r"(?i)(?:e-?mail|user_?name|login|phone)[\"']?\]?[\"']?\s*[=:]\s*[\"']?[^\s&\"'\[{]")
+"""A POST to a place where accounts are made, and a field of one."""
 SPEAKS_OF_COMMANDS = re2.compile(
     r"(?i)\brce\b|\bcwe-(?:77|78|94|95|434|502|917|1336)\b|(?:command|code|script)s?\s+(?:exec\w*|injection)|deseriali[sz]|file\s+upload|file\s+write"
 )

@@ -150,14 +150,15 @@ def _codes(text: str) -> Iterator[tuple[str, bool]]:
 
 def _base64(text: str) -> Iterator[tuple[str, bool]]:
     for match in _BASE64.finditer(text):
-        decoded = _decoded(match.group(0))
-        if _reads(decoded):
-            yield decoded.decode("latin-1"), True
+        plain = decoded(match.group(0))
+        if _reads(plain):
+            yield plain.decode("latin-1"), True
     for match in _BASE64_LONG.finditer(text):
-        yield from _strings(_decoded(match.group(0)))
+        yield from _strings(decoded(match.group(0)))
 
 
-def _decoded(run: str) -> bytes:
+def decoded(run: str) -> bytes:
+    """What base64 of either alphabet stands for, padded or not; nothing where it is none."""
     plain = run.replace("-", "+").replace("_", "/")
     if len(plain) % 4 == 1:
         plain = plain[:-1]
@@ -169,29 +170,29 @@ def _decoded(run: str) -> bytes:
 
 def _hexadecimal(text: str) -> Iterator[tuple[str, bool]]:
     for match in _HEX.finditer(text):
-        decoded = bytes.fromhex(match.group(0))
-        if _reads(decoded):
-            yield decoded.decode("latin-1"), True
+        plain = bytes.fromhex(match.group(0))
+        if _reads(plain):
+            yield plain.decode("latin-1"), True
     for match in _HEX_LONG.finditer(text):
         yield from _strings(bytes.fromhex(match.group(0)))
 
 
-def _reads(decoded: bytes) -> bool:
+def _reads(data: bytes) -> bool:
     """True for what is text, or nearly."""
-    return len(decoded) >= 6 and len(decoded.translate(None, _PRINTABLE)) * 8 <= len(decoded)
+    return len(data) >= 6 and len(data.translate(None, _PRINTABLE)) * 8 <= len(data)
 
 
 def opaque(run: str) -> bool:
     """True for a run of base64 or hexadecimal that stands for neither text nor an object with names in it."""
-    decoded = bytes.fromhex(run) if _HEX_LONG.fullmatch(run) else _decoded(run)
-    return not _reads(decoded) and SERIALIZED.encode("latin-1") not in decoded
+    plain = bytes.fromhex(run) if _HEX_LONG.fullmatch(run) else decoded(run)
+    return not _reads(plain) and SERIALIZED.encode("latin-1") not in plain
 
 
-def _strings(decoded: bytes) -> Iterator[tuple[str, bool]]:
+def _strings(data: bytes) -> Iterator[tuple[str, bool]]:
     """The names that stand in what is not text: an object, an archive, a picture."""
-    if decoded and not _reads(decoded):
-        head = SERIALIZED if decoded.startswith(SERIALIZED.encode("latin-1")) else ""
-        runs = _STRINGS.findall(decoded.decode("latin-1"))
+    if data and not _reads(data):
+        head = SERIALIZED if data.startswith(SERIALIZED.encode("latin-1")) else ""
+        runs = _STRINGS.findall(data.decode("latin-1"))
         if runs or head:
             yield head + "\x01".join(runs), False
 
