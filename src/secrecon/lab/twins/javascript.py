@@ -31,12 +31,16 @@ def vite_raw(asked: Asked, fixed: bool) -> Told:
 
 
 def vite_inline(asked: Asked, fixed: bool) -> Told:
-    """5.4.15 and 5.4.16: a file as a part of a script."""
-    if not fixed and asked.path == "/@fs/etc/passwd" and asked.query == "import&?inline=1.wasm?init":
-        data = base64.b64encode(PASSWD).decode()
-        helper = 'import initWasm from "/@id/__x00__vite/wasm-helper.js"; export default opts => initWasm(opts, '
-        return plain(f'{helper}"data:application/octet-stream;base64,{data}")', kind=_SCRIPT)
-    return _vite(asked)
+    """6.2.3 and 6.2.4: a file as a part of a script."""
+    if fixed or asked.path != "/@fs/etc/passwd":
+        return _vite(asked)
+    if asked.query == "raw?import":
+        return plain(f"export default {json.dumps(PASSWD.decode())}", kind=_SCRIPT)
+    if asked.query != "inline=1.wasm?init":
+        return _vite(asked)
+    data = base64.b64encode(PASSWD).decode()
+    begin = 'import initWasm from "/@id/__x00__vite/wasm-helper.js"\nexport default opts => initWasm(opts, '
+    return plain(f'{begin}"data:application/octet-stream;base64,{data}")', kind=_SCRIPT)
 
 
 def next_middleware(asked: Asked, fixed: bool) -> Told:
