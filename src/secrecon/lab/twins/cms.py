@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -11,19 +12,25 @@ from secrecon.lab.twins.shapes import PASSWD, Answer, Asked, Told, absent, as_js
 
 
 def drupal(asked: Asked, fixed: bool) -> Told:
-    """8.5.0 renders what a field says; 8.5.1 drops keys that begin with a number sign."""
-    if asked.path != "/user/register" or asked.method != "POST":
-        return shown("Welcome | Drupal", "<p>Drupal</p>") if asked.path in ("/", "/user/register") else absent()
-    if asked.values.get("_wrapper_format") != "drupal_ajax":
-        return shown("Create new account | Drupal", "<form></form>")
-    form = asked.form
-    element = {} if fixed else {key: value for key, value in form.items() if key.startswith("mail[#")}
-    page = json.dumps(
-        [{"command": "insert", "method": "replaceWith", "selector": None, "data": "", "settings": None}]
-    )
-    if element.get("mail[#post_render][]") == "printf":
-        page = formatted(element.get("mail[#markup]", "")) + page.replace(": ", ":")
-    return plain(page.replace(": ", ":"), kind="application/json")
+    """7.57 keeps what a field says and renders it when the form is shown again; 7.58 drops keys with a number sign.
+
+    What Drupal keeps in its cache, the twin keeps in the form's number.
+    """
+    values = asked.values
+    page = values.get("q", "")
+    if page == "user/password":
+        called = "" if fixed else values.get("name[#post_render][]", "")
+        kept = f"{called}|{values.get('name[#markup]', '')}".ljust(30, ".")
+        number = base64.urlsafe_b64encode(kept.encode()).decode().rstrip("=")
+        hidden = f'<input type="hidden" name="form_build_id" value="form-{number}" />'
+        return shown("User account | Drupal", f'<form method="post"><input name="name">{hidden}</form>')
+    again = re.fullmatch(r"file/ajax/name/#value/form-([\w-]+)", page)
+    if again is None or asked.form.get("form_build_id") != f"form-{again[1]}":
+        return shown("Welcome | Drupal", "<p>Drupal</p>") if not page else absent()
+    called, _, text = base64.urlsafe_b64decode(again[1] + "==").decode("latin-1").partition("|")
+    printed = formatted(text.rstrip(".")) if called == "printf" else ""
+    said = [{"command": "settings", "settings": {}, "merge": True}, {"command": "insert", "data": ""}]
+    return plain(printed + json.dumps(said, separators=(",", ":")), kind="application/json; charset=utf-8")
 
 
 def joomla(asked: Asked, fixed: bool) -> Told:

@@ -1,4 +1,4 @@
-"""Routers, cameras and what manages them."""
+"""Routers, recorders and what manages them."""
 
 from __future__ import annotations
 
@@ -37,21 +37,6 @@ def nvms(asked: Asked, fixed: bool) -> Told:
     return moved("/Pages/login.htm") if asked.path == "/" else absent()
 
 
-def hikvision(asked: Asked, fixed: bool) -> Told:
-    """Firmware 5.4.0 takes a word for a login; 5.4.5 does not."""
-    if asked.path != "/System/deviceInfo":
-        return shown("index", "<script>location='/doc/page/login.asp'</script>") if asked.path == "/" else absent()
-    if fixed or asked.values.get("auth") != "YWRtaW46MTEK":
-        refusal = "<ResponseStatus><statusCode>4</statusCode><statusString>Invalid Operation</statusString>"
-        return plain(f"{refusal}</ResponseStatus>", 401, "application/xml")
-    device = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<DeviceInfo version="1.0" xmlns="http://www.hikvision.com/ver10/XMLSchema">\n'
-        "<deviceName>IP CAMERA</deviceName>\n<model>DS-2CD2032-I</model>\n<firmwareVersion>V5.4.0</firmwareVersion>\n"
-        "</DeviceInfo>\n"
-    )
-    return plain(device, kind="application/xml")
-
-
 def dir859(asked: Asked, fixed: bool) -> Told:
     """1.06 climbs to where a service's name leads; one that takes known services only."""
     if asked.path != "/hedwig.cgi":
@@ -79,7 +64,6 @@ def archer(asked: Asked, fixed: bool) -> Told:
 
 TWINS: Mapping[str, Answer] = {
     "CVE-2015-3035": archer,
-    "CVE-2017-7921": hikvision,
     "CVE-2019-20085": nvms,
     "CVE-2021-20123": vigorconnect_download,
     "CVE-2021-20124": vigorconnect_map,
