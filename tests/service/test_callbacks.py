@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from dataclasses import replace
 
 import pytest
@@ -9,9 +11,11 @@ from tests.little import START, LittleEngine
 
 from secrecon.accounts.caller import Caller
 from secrecon.model.interaction import CallbackProtocol, Interaction
-from secrecon.model.scan import ScanStatus
+from secrecon.model.scan import Outcome, ScanStatus
+from secrecon.report.assemble import build
 from secrecon.service.answers import AcceptedScan, ScanRequest
-from secrecon.service.callbacks import record_interaction
+from secrecon.service.callback_identity import identity_on, note_heard
+from secrecon.service.callbacks import record_gap, record_interaction, record_interactions
 from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings, oast_status
 from secrecon.service.reports import read_record
@@ -109,3 +113,41 @@ async def test_strange_tokens_and_our_own_traffic_prove_nothing(
     assert await ssrf(ctx, ada) == []
     assert (await read_record(ctx, accepted.db_scan_id, ada, "")).version == 1
     assert (await oast_status(ctx, ada)).total == 0
+
+
+async def test_many_hits_at_once_make_one_new_version(ctx: Context, ada: Caller, engine: LittleEngine) -> None:
+    accepted = await begin(ctx, ada, engine)
+    await ScanRunner(ctx).finish(accepted.scan_id)
+    hits = [replace(HIT, id=f"hit-{number}", token=(TOKEN, OTHER, "z" * 33)[number % 3]) for number in range(30)]
+    await record_interactions(ctx, hits)
+    record = await read_record(ctx, accepted.db_scan_id, ada, "")
+    assert (record.version, len(record.interactions)) == (2, 20)
+
+
+async def test_a_server_that_forgot_us_is_told_in_every_scan_it_may_concern(
+    ctx: Context, ada: Caller, engine: LittleEngine
+) -> None:
+    accepted = await begin(ctx, ada, engine)
+    await record_gap(ctx, "https://oast.test", START - 90.0, START - 30.0)  # before the payloads were sent
+    await ScanRunner(ctx).finish(accepted.scan_id)
+    assert (await read_record(ctx, accepted.db_scan_id, ada, "")).version == 1
+    await record_gap(ctx, "https://oast.test", START + 60.0, START + 120.0)
+    record = await read_record(ctx, accepted.db_scan_id, ada, "")
+    assert record.version == 2
+    (line,) = [attempt for attempt in record.attempts if attempt.check == "oast.server"]
+    assert line.outcome is Outcome.BLOCKED
+    assert "may be missing" in line.reason
+    assert build(record).coverage.ssrf_gap
+
+
+async def test_workers_share_one_identity_on_a_server(ctx: Context) -> None:
+    source = random.Random(3)
+    found = await asyncio.gather(*(identity_on(ctx.db, "https://oast.test", ctx.clock, source) for _ in range(3)))
+    assert len({identity.correlation for identity, _ in found}) == 1
+    assert found[0][1] == 0.0
+    await note_heard(ctx.db, "https://oast.test", START)
+    await note_heard(ctx.db, "https://oast.test", START - 5)
+    again = await identity_on(ctx.db, "https://oast.test", ctx.clock, source)
+    assert again == (found[0][0], START)
+    other = await identity_on(ctx.db, "https://other.test", ctx.clock, source)
+    assert other[0].correlation != again[0].correlation

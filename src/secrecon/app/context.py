@@ -11,7 +11,7 @@ from secrecon.app.settings import Settings
 from secrecon.jobs.queue import ScanQueue
 from secrecon.model.errors import OperatorError
 from secrecon.net.clock import SystemClock
-from secrecon.oast.callbacks import EmbeddedCallbacks
+from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
 from secrecon.service.context import Context, ListenerView, Policy
 from secrecon.store.database import Database, sqlite_url
 
@@ -38,7 +38,9 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 @contextlib.asynccontextmanager
 async def open_installation(
-    settings: Settings, callbacks: EmbeddedCallbacks | None = None, listener: ListenerView | None = None
+    settings: Settings,
+    callbacks: EmbeddedCallbacks | ServerCallbacks | None = None,
+    listener: ListenerView | None = None,
 ) -> AsyncIterator[tuple[Context, ScanQueue]]:
     """The context and its queue. `callbacks` and `listener`: of the process that runs scans."""
     clock, resolver = SystemClock(), build_resolver(settings)

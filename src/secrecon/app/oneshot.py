@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from secrecon.app.parts import (
     build_callbacks,
+    build_client,
     build_engine,
     build_listener,
     build_resolver,
@@ -21,7 +24,9 @@ from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
 from secrecon.model.scan import (
     FULL_BUDGET,
     QUICK_BUDGET,
+    Attempt,
     EngineInfo,
+    Outcome,
     PhaseName,
     ScanMode,
     ScanSpec,
@@ -33,6 +38,9 @@ from secrecon.net.clock import SystemClock
 from secrecon.net.gate import AllowList, screen
 from secrecon.net.loop import prepare_loop
 from secrecon.net.route import local_address_towards
+from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
+from secrecon.oast.client import Gap
+from secrecon.oast.polling import Polling
 
 
 class OneShot:
@@ -78,17 +86,38 @@ class OneShot:
         await screen(self.target, self._settings.scope_allow, self._resolver)
         addresses = await self._addresses()
         spec = self._spec(addresses)
-        settings = self._reachable_listener(addresses)
-        listener = build_listener(settings, self._log.hear, self._clock)
-        await listener.start()
-        try:
-            callbacks = build_callbacks(settings, listener.http_port, self._clock)
-            engine = build_engine(settings, self._clock, self._resolver, callbacks)
+        async with self._hearing(addresses) as callbacks:
+            engine = build_engine(self._settings, self._clock, self._resolver, callbacks)
             self._steps = engine.steps(spec)
             await engine.run(spec, self._log)
-        finally:
-            await listener.stop()
         return self._record(spec, engine.info)
+
+    @contextlib.asynccontextmanager
+    async def _hearing(self, addresses: tuple[str, ...]) -> AsyncIterator[EmbeddedCallbacks | ServerCallbacks]:
+        """A listener for as long as the scan runs, or a session on the server that the settings name."""
+        if not self._settings.oast_server:
+            settings = self._reachable_listener(addresses)
+            listener = build_listener(settings, self._log.hear, self._clock)
+            await listener.start()
+            try:
+                yield build_callbacks(settings, listener.http_port, self._clock)
+            finally:
+                await listener.stop()
+            return
+        server = self._settings.oast_server
+        make = partial(build_client, self._settings, self._clock)
+        polling = Polling(server, make, self._log.hear, self._gap, self._clock)
+        await polling.start()
+        try:
+            yield ServerCallbacks(polling, self._clock)
+        finally:
+            await polling.stop(leave=False)
+
+    async def _gap(self, gap: Gap) -> None:
+        words = (
+            f"callbacks of {gap.until - gap.since:.0f} seconds may be missing: the server had forgotten our session"
+        )
+        self._log.note(Attempt(PhaseName.OAST, "oast.server", self._settings.oast_server, Outcome.BLOCKED, words))
 
     async def _addresses(self) -> tuple[str, ...]:
         try:

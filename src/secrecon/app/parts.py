@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from secrecon import __version__
 from secrecon.app.armory import Armory
@@ -31,7 +31,8 @@ from secrecon.model.scan import EngineInfo
 from secrecon.net.clock import Clock, SystemClock
 from secrecon.net.resolver import Resolver
 from secrecon.net.tls import trust_also
-from secrecon.oast.callbacks import EmbeddedCallbacks
+from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
+from secrecon.oast.client import Gap, Identity, OastClient, ServerOptions
 from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener, ListenerConfig
 from secrecon.oast.sessions import Sessions
@@ -112,13 +113,27 @@ def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> Embedde
     )
 
 
+def build_client(
+    settings: Settings,
+    clock: Clock,
+    on_gap: Callable[[Gap], None],
+    identity: Identity | None = None,
+    heard: float = 0.0,
+) -> OastClient:
+    """A client of the callback server that the settings name, not yet started."""
+    ca = str(settings.tls_ca) if settings.tls_ca is not None else ""
+    options = ServerOptions(token=settings.oast_token, ca=ca)
+    source = random.SystemRandom()
+    return OastClient(settings.oast_server, clock, options, source, identity, on_gap, heard)
+
+
 def build_info(core: Core, armory: Armory | None = None) -> EngineInfo:
     """What every report says of the engine: version, rules and data."""
     return EngineInfo(__version__, rules_digest(), (core.feed, *(armory.feeds() if armory else ())))
 
 
 def build_engine(
-    settings: Settings, clock: Clock, resolver: Resolver, callbacks: EmbeddedCallbacks | None
+    settings: Settings, clock: Clock, resolver: Resolver, callbacks: EmbeddedCallbacks | ServerCallbacks | None
 ) -> Engine:
     """The engine with every phase."""
     core, armory = load_core(), Armory(settings)

@@ -7,9 +7,11 @@ clear message and nothing left open. Stopping goes the other way round.
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import structlog
 import uvicorn
@@ -19,17 +21,22 @@ from secrecon.api.app import ApiOptions, install_api
 from secrecon.api.metrics import MetricsAccess, MetricsPolicy
 from secrecon.app.callback_server import callback_parts, until_told
 from secrecon.app.context import database_of, open_installation
-from secrecon.app.parts import build_callbacks, build_listener
+from secrecon.app.parts import build_callbacks, build_client, build_listener
 from secrecon.app.protocol import Protocol
 from secrecon.app.settings import Settings
 from secrecon.jobs.home import Home
 from secrecon.jobs.runner import RunnerConfig
 from secrecon.model.errors import OperatorError
-from secrecon.net.clock import SystemClock
+from secrecon.net.clock import Clock, SystemClock
 from secrecon.net.loop import prepare_loop
+from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
+from secrecon.oast.client import Gap, Identity, OastClient
+from secrecon.oast.hits import OnHits
+from secrecon.oast.polling import OnGap, Polling
+from secrecon.service.callback_identity import identity_on
 from secrecon.service.context import Context
 from secrecon.web.app import create_web, error_page
-from secrecon.worker.ear import Ear
+from secrecon.worker.ear import Ear, FarEar
 from secrecon.worker.run import Worker
 
 log_ = structlog.get_logger("secrecon.app")
@@ -39,27 +46,70 @@ WS_MAX_BYTES = 65_536
 
 @contextlib.asynccontextmanager
 async def running_parts(settings: Settings) -> AsyncIterator[Context]:
-    """Everything but the web server: locked data dir, listener, database, queue, worker."""
+    """Everything but the web server: locked data dir, listener or session on a callback server, database, queue, worker."""
     prepare_loop()
     database_of(settings)  # makes the data dir, so that the lock has somewhere to be
     clock = SystemClock()
     with Home(settings.data_dir) as home:
-        async with callback_parts(settings, home.executor_id, clock, sessions=bool(settings.oast_token)) as parts:
-            ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls))
-            await ear.start()
+        hearing = _server_hearing if settings.oast_server else _own_hearing
+        async with (
+            hearing(settings, home, clock) as (ear, callbacks),
+            open_installation(settings, callbacks, ear) as (ctx, queue),
+        ):
+            config = RunnerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
+            worker = Worker(ctx, queue, config, ear)
+            if isinstance(ear, FarEar):
+                ear.busy = lambda: bool(worker.running)
+                ear.attach(ctx)
+            else:
+                ear.attach(ctx, callbacks.url)
+            await worker.start()
             try:
-                callbacks = build_callbacks(settings, ear.http_port, clock)
-                async with open_installation(settings, callbacks, ear) as (ctx, queue):
-                    ear.attach(ctx, callbacks.url)
-                    config = RunnerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
-                    worker = Worker(ctx, queue, config, ear)
-                    await worker.start()
-                    try:
-                        yield ctx
-                    finally:
-                        await worker.stop()
+                yield ctx
             finally:
-                await ear.stop()
+                await worker.stop()
+
+
+_Hearing = tuple[Ear | FarEar, EmbeddedCallbacks | ServerCallbacks]
+
+
+@contextlib.asynccontextmanager
+async def _own_hearing(settings: Settings, home: Home, clock: Clock) -> AsyncIterator[_Hearing]:
+    async with callback_parts(settings, home.executor_id, clock, sessions=bool(settings.oast_token)) as parts:
+        ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls))
+        await ear.start()
+        try:
+            yield ear, build_callbacks(settings, ear.http_port, clock)
+        finally:
+            await ear.stop()
+
+
+@contextlib.asynccontextmanager
+async def _server_hearing(settings: Settings, home: Home, clock: Clock) -> AsyncIterator[_Hearing]:
+    server = settings.oast_server
+    db = database_of(settings)
+    try:
+        await db.migrate()
+        identity, heard = await identity_on(db, server, clock, random.SystemRandom())
+    finally:
+        await db.close()
+
+    def make(on_hits: OnHits, on_gap: OnGap, busy: Callable[[], bool]) -> Polling:
+        client = partial(_client, settings, clock, identity, heard)
+        return Polling(server, client, on_hits, on_gap, clock, busy)
+
+    ear = FarEar(server, make, clock)
+    await ear.start()
+    try:
+        yield ear, ServerCallbacks(ear.polling, clock)
+    finally:
+        await ear.stop()
+
+
+def _client(
+    settings: Settings, clock: Clock, identity: Identity, heard: float, on_gap: Callable[[Gap], None]
+) -> OastClient:
+    return build_client(settings, clock, on_gap, identity, heard)
 
 
 def build_app(ctx: Context, settings: Settings) -> FastAPI:

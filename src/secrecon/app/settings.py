@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
     oast_domain: str = Field("", description="Domain delegated to the callback listener; empty: addresses only.")
     oast_address: str = Field(
         "", description="Address that targets reach the listener at; empty: SECRECON_OAST_HOST."
+    )
+    oast_server: str = Field(
+        "", description="Interactsh-compatible server to use in place of a listener of our own, as https://NAME."
     )
     oast_token: str = Field(
         "",
@@ -173,12 +177,28 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql+asyncpg:// (or be empty for SQLite)")
         return value
 
+    @field_validator("oast_server")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        return server_url(value)
+
     @field_validator("base_url")
     @classmethod
     def _base(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+
+def server_url(text: str) -> str:
+    """A callback server's URL, https where no scheme is given; "" stays. Raises ValueError."""
+    if not text:
+        return ""
+    named = text if "://" in text else f"https://{text}"
+    parts = urlsplit(named)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("must be https://NAME or http://NAME, with a port where it is not the usual one")
+    return named.rstrip("/").lower()
 
 
 def server_address(text: str) -> tuple[str, int]:

@@ -53,7 +53,8 @@ MAX_SHOWN = 10
 @click.option("--exclude-severity", multiple=True)
 @click.option("--id", "ids", multiple=True, help="Only these templates.")
 @click.option("--exclude-id", "no_ids", multiple=True)
-@click.option("--oast-server", metavar="URL", help="An Interactsh server; without it our own listener is used.")
+@click.option("--oast-server", metavar="URL", envvar="SECRECON_OAST_SERVER",
+              help="An Interactsh server; without it our own listener is used.")  # fmt: skip
 @click.option("--oast-token", metavar="TOKEN", envvar="SECRECON_OAST_TOKEN")
 @click.option("--rate", type=click.FloatRange(0.01), default=150.0, show_default=True, help="Requests per second.")
 @click.option(

@@ -58,6 +58,10 @@ class MemoryLog:
         """Take in what the listener heard, as far as its tokens are this scan's."""
         self.hits.update((hit.id, hit) for hit in interactions if hit.token in self.payloads)
 
+    def note(self, attempt: Attempt) -> None:
+        """A line of the ledger that no step brought."""
+        self.attempts[attempt.check, attempt.asset] = attempt
+
     async def commit(self, chunk: Chunk) -> None:
         if (chunk.step, chunk.round) in self._done:
             return

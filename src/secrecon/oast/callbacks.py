@@ -1,4 +1,5 @@
-"""The embedded listener as the engine uses it: mints payloads, and tests whether callbacks can come back at all.
+"""Callbacks as the engine uses them: mints payloads, and tests whether callbacks can come back at all. By the listener of
+this installation (`EmbeddedCallbacks`) or by a callback server elsewhere (`ServerCallbacks`).
 
 An outage of the listener means "could not test", never "clean", so the verdict is careful: a canary must make the
 whole way (request, listener, store), and the address we advertise must be one that the target can reach. Payload rows
@@ -11,16 +12,17 @@ import ipaddress
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from secrecon.model.dns import DnsAnswer
 from secrecon.model.errors import BudgetSpent, OperatorError, ScopeRefused, TargetError
-from secrecon.model.http import HttpRequest
+from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.interaction import CallbackProtocol, Interaction, OastReach, OastSelfTest, Payload
 from secrecon.model.scan import ScanSpec
 from secrecon.model.target import Origin
 from secrecon.net.clock import Clock
 from secrecon.net.network import Network
-from secrecon.oast.tokens import marker, new_token
+from secrecon.oast.tokens import new_token, proof_in
 
 SELF_TEST = "oast.self-test"
 SELF_TEST_SECONDS = 4.0
@@ -36,6 +38,22 @@ class HitLog(Protocol):
     async def interactions(self) -> tuple[Interaction, ...]: ...
 
 
+class Session(Protocol):
+    """What the self-test and the payloads need of a client's session on a server. `problem`: why the server cannot be
+    used now, "" where it can."""
+
+    @property
+    def origin(self) -> Origin: ...
+
+    @property
+    def domain(self) -> str: ...
+
+    @property
+    def problem(self) -> str: ...
+
+    def token(self, *, own: bool = False) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Canary:
     """One canary: where it went and why it could not be sent, "" where it was."""
@@ -45,25 +63,17 @@ class _Canary:
     refused: bool = False
 
 
-class EmbeddedCallbacks:
-    """Callbacks by the listener of this installation.
+class _Callbacks:
+    """What both have in common. `origin`: where payloads lead to. `domain`: whose names carry tokens, "" for none."""
 
-    `address`: the IP address that targets reach the listener at. `http_port`: the port they reach it on. `domain`: the
-    domain delegated to the listener's DNS side, "" for none. Raises OperatorError for an address nobody can contact.
-    """
+    settings: ClassVar[tuple[str, str]]
+    """Which settings to look at where the HTTP canary, and where the DNS canary, does not come back."""
+    _nearer: ClassVar[str]
+    _nameless: ClassVar[str]
 
-    def __init__(
-        self, *, address: str, http_port: int, domain: str, clock: Clock, source: random.Random | None = None
-    ) -> None:
-        parsed = ipaddress.ip_address(address)
-        if parsed.is_unspecified or parsed.is_multicast:
-            raise OperatorError(
-                f"callbacks cannot be advertised at {address}: set SECRECON_OAST_ADDRESS to the address that targets "
-                "reach this machine at"
-            )
-        self.origin = Origin("http", str(parsed), http_port)
-        self.domain = domain.strip(".").lower()
-        self._reach = _reach(str(parsed))
+    def __init__(self, origin: Origin, domain: str, clock: Clock, source: random.Random | None) -> None:
+        self.origin = origin
+        self.domain = domain
         self._clock = clock
         self._source = source or random.SystemRandom()
 
@@ -75,35 +85,58 @@ class EmbeddedCallbacks:
     @property
     def url(self) -> str:
         """Where the listener is, for people."""
-        return f"http://*.{self._authority(self.domain)}/" if self.domain else f"{self.origin}/"
+        return f"{self.origin.scheme}://*.{self._authority(self.domain)}/" if self.domain else f"{self.origin}/"
 
     def mint(self, spec: ScanSpec, *, check: str, asset: str, location: str, technique: str, now: float) -> Payload:
         """A fresh payload. Nothing is stored yet."""
-        return self._payload(new_token(self._source), spec.scan_id, check, asset, location, technique, now)
+        return self._payload(self._token(), spec.scan_id, check, asset, location, technique, now)
 
     async def self_test(self, network: Network, log: HitLog, addresses: Sequence[str]) -> OastSelfTest:
         """Send canaries by HTTP and by DNS, wait for them in the log, and say whether targets at `addresses` could
         do the same. The canaries' payloads carry no scan id; the log they are kept in knows its scan."""
+        problem = self._unready()
+        if problem:
+            return OastSelfTest(OastReach.BLOCKED, OastReach.BLOCKED, problem, str(self.origin))
+        distance = self._distance(addresses, await self._nearness(network))
         by_http = await self._send_http(network, log)
         by_dns = await self._send_dns(network, log) if self.domain else None
         wanted = {canary.payload.token for canary in (by_http, by_dns) if canary and not canary.problem}
         arrived = await self._arrived(log, wanted)
-        http, http_words = self._http_verdict(by_http, arrived, addresses)
+        http, http_words = self._http_verdict(by_http, arrived, distance)
         dns, dns_words = self._dns_verdict(by_dns, arrived)
         return OastSelfTest(http, dns, f"HTTP: {http_words} DNS: {dns_words}", str(self.origin))
 
+    def _token(self, *, own: bool = False) -> str:
+        raise NotImplementedError
+
+    def _unready(self) -> str:
+        """Why nothing can be tested now, "" where it can."""
+        return ""
+
+    async def _nearness(self, network: Network) -> int:
+        """How near what we contact is: an index of `_REACH`."""
+        raise NotImplementedError
+
+    def _strange(self, exchange: HttpExchange, token: str) -> str:
+        """What is wrong with the answer to the HTTP canary, "" where nothing is."""
+        return ""
+
+    def _elsewhere(self, answer: DnsAnswer, kind: str) -> str:
+        """What is wrong with the answer to the DNS canary, "" where nothing is."""
+        return ""
+
     def _authority(self, host: str) -> str:
-        return Origin("http", host, self.origin.port).authority
+        return Origin(self.origin.scheme, host, self.origin.port).authority
 
     def _payload(
         self, token: str, scan_id: str, check: str, asset: str, location: str, technique: str, now: float
     ) -> Payload:
         hostname = f"{token}.{self.domain}" if self.domain else ""
-        url = f"http://{self._authority(hostname)}/" if hostname else f"{self.origin}/{token}"
+        url = f"{self.origin.scheme}://{self._authority(hostname)}/" if hostname else f"{self.origin}/{token}"
         return Payload(token, url, hostname, scan_id, check, asset, location, technique, "", "", now)
 
     def _canary(self, technique: str) -> Payload:
-        token = new_token(self._source, own=True)
+        token = self._token(own=True)
         return self._payload(token, "", SELF_TEST, str(self.origin), "", technique, self._clock.now())
 
     async def _send_http(self, network: Network, log: HitLog) -> _Canary:
@@ -119,9 +152,7 @@ class EmbeddedCallbacks:
             return _Canary(payload, str(error), refused=True)
         except (TargetError, BudgetSpent) as error:
             return _Canary(payload, str(error))
-        if marker(payload.token).encode() not in exchange.reply.body:
-            return _Canary(payload, f"something else than our listener answered at {self.origin}")
-        return _Canary(payload, "")
+        return _Canary(payload, self._strange(exchange, payload.token))
 
     async def _send_dns(self, network: Network, log: HitLog) -> _Canary:
         payload = self._canary("dns")
@@ -133,10 +164,7 @@ class EmbeddedCallbacks:
             return _Canary(payload, str(error), refused=True)
         except (TargetError, BudgetSpent) as error:
             return _Canary(payload, str(error))
-        if self.origin.host not in answer.values(kind):
-            got = ", ".join(answer.values(kind)[:3]) or answer.rcode
-            return _Canary(payload, f"{kind} of a name in it gave {got}, not {self.origin.host}")
-        return _Canary(payload, "")
+        return _Canary(payload, self._elsewhere(answer, kind))
 
     async def _arrived(self, log: HitLog, wanted: set[str]) -> set[tuple[str, CallbackProtocol]]:
         """The canary hits in the log, waited for a few seconds."""
@@ -148,9 +176,9 @@ class EmbeddedCallbacks:
             await self._clock.sleep(POLL)
 
     def _http_verdict(
-        self, canary: _Canary, arrived: set[tuple[str, CallbackProtocol]], addresses: Sequence[str]
+        self, canary: _Canary, arrived: set[tuple[str, CallbackProtocol]], distance: tuple[OastReach, str]
     ) -> tuple[OastReach, str]:
-        verdict, words = self._distance(addresses)
+        verdict, words = distance
         if verdict is not OastReach.REACHABLE:
             return verdict, words
         where = str(self.origin)
@@ -161,30 +189,29 @@ class EmbeddedCallbacks:
             )
         if canary.problem:
             return OastReach.BLOCKED, (
-                f"the canary did not reach the listener at {where}: {canary.problem}. Check SECRECON_OAST_ADDRESS, "
-                "SECRECON_OAST_HTTP_PORT and the firewall."
+                f"the canary did not reach the listener at {where}: {canary.problem}. Check {self.settings[0]} "
+                "and the firewall."
             )
-        if (canary.payload.token, CallbackProtocol.HTTP) not in arrived:
+        if not arrived & {(canary.payload.token, kind) for kind in CallbackProtocol if kind.is_web}:
             return OastReach.BLOCKED, (
                 f"the listener at {where} answered, but its hit was not recorded within {SELF_TEST_SECONDS:.0f} s. "
                 "See the worker's log."
             )
         return verdict, words
 
-    def _distance(self, addresses: Sequence[str]) -> tuple[OastReach, str]:
+    def _distance(self, addresses: Sequence[str], nearness: int) -> tuple[OastReach, str]:
         """Whether what we reached is what the target would reach."""
-        advertised, where = _REACH[self._reach], str(self.origin)
+        advertised, where = _REACH[nearness], str(self.origin)
         if not addresses and advertised != "public":
             return OastReach.NOT_TESTABLE, (
                 f"the target's addresses are not known, so nobody can say whether it reaches the {advertised} address "
                 f"{where}."
             )
-        far = [address for address in addresses if _reach(address) > self._reach]
+        far = [address for address in addresses if _reach(address) > nearness]
         if far:
             return OastReach.BLOCKED, (
                 f"the listener is advertised at {where}, a {advertised} address, which the target at {far[0]} cannot "
-                "reach. Set SECRECON_OAST_ADDRESS to an address that the target can reach (and SECRECON_OAST_DOMAIN to "
-                "a domain delegated to the listener), or run SecRecon beside the target."
+                f"reach. {self._nearer}"
             )
         return OastReach.REACHABLE, f"the canary to {where} came back."
 
@@ -194,14 +221,11 @@ class EmbeddedCallbacks:
         if canary is None:
             return OastReach.NOT_TESTABLE, (
                 "no domain is delegated to the listener, so a target that only looks the name up is not seen. "
-                "Set SECRECON_OAST_DOMAIN."
+                f"{self._nameless}"
             )
         if canary.refused:
             return OastReach.NOT_TESTABLE, f"the canary lookup was not sent: {canary.problem}."
-        mend = (
-            f"Check that the name servers of {self.domain} (SECRECON_OAST_DOMAIN) are this machine and that port 53 "
-            "is forwarded to SECRECON_OAST_DNS_PORT."
-        )
+        mend = self.settings[1].format(domain=self.domain)
         if canary.problem:
             return (
                 OastReach.BLOCKED,
@@ -210,6 +234,84 @@ class EmbeddedCallbacks:
         if (canary.payload.token, CallbackProtocol.DNS) not in arrived:
             return OastReach.BLOCKED, f"the canary lookup was answered, but not by our listener. {mend}"
         return OastReach.REACHABLE, f"a lookup of a name in {self.domain} came back."
+
+
+class EmbeddedCallbacks(_Callbacks):
+    """Callbacks by the listener of this installation.
+
+    `address`: the IP address that targets reach the listener at. `http_port`: the port they reach it on. `domain`: the
+    domain delegated to the listener's DNS side, "" for none. Raises OperatorError for an address nobody can contact.
+    """
+
+    settings = (
+        "SECRECON_OAST_ADDRESS, SECRECON_OAST_HTTP_PORT",
+        "Check that the name servers of {domain} (SECRECON_OAST_DOMAIN) are this machine and that port 53 is forwarded to "
+        "SECRECON_OAST_DNS_PORT.",
+    )
+    _nearer = (
+        "Set SECRECON_OAST_ADDRESS to an address that the target can reach (and SECRECON_OAST_DOMAIN to a domain delegated "
+        "to the listener), or run SecRecon beside the target."
+    )
+    _nameless = "Set SECRECON_OAST_DOMAIN."
+
+    def __init__(
+        self, *, address: str, http_port: int, domain: str, clock: Clock, source: random.Random | None = None
+    ) -> None:
+        parsed = ipaddress.ip_address(address)
+        if parsed.is_unspecified or parsed.is_multicast:
+            raise OperatorError(
+                f"callbacks cannot be advertised at {address}: set SECRECON_OAST_ADDRESS to the address that targets "
+                "reach this machine at"
+            )
+        super().__init__(Origin("http", str(parsed), http_port), domain.strip(".").lower(), clock, source)
+
+    def _token(self, *, own: bool = False) -> str:
+        return new_token(self._source, own=own)
+
+    async def _nearness(self, network: Network) -> int:
+        return _reach(self.origin.host)
+
+    def _strange(self, exchange: HttpExchange, token: str) -> str:
+        body = exchange.reply.body
+        return "" if proof_in(token, body) else f"something else than our listener answered at {self.origin}"
+
+    def _elsewhere(self, answer: DnsAnswer, kind: str) -> str:
+        if self.origin.host in answer.values(kind):
+            return ""
+        got = ", ".join(answer.values(kind)[:3]) or answer.rcode
+        return f"{kind} of a name in it gave {got}, not {self.origin.host}"
+
+
+class ServerCallbacks(_Callbacks):
+    """Callbacks by an Interactsh-compatible server. `session`: the client's, which somebody else polls; what it hears
+    must come into the logs of scans."""
+
+    settings = (
+        "SECRECON_OAST_SERVER, SECRECON_OAST_TOKEN, the server",
+        "Check that the name servers of {domain} are the callback server (SECRECON_OAST_SERVER).",
+    )
+    _nearer = "Set SECRECON_OAST_SERVER to a server that the target can reach."
+    _nameless = "Set SECRECON_OAST_SERVER to the server's domain instead of its address."
+
+    def __init__(self, session: Session, clock: Clock, source: random.Random | None = None) -> None:
+        super().__init__(session.origin, session.domain, clock, source)
+        self._session = session
+
+    def _token(self, *, own: bool = False) -> str:
+        return self._session.token(own=own)
+
+    def _unready(self) -> str:
+        return self._session.problem
+
+    async def _nearness(self, network: Network) -> int:
+        host = self.origin.host
+        if not self.domain:
+            return _reach(host)
+        try:
+            found = (await network.addresses(host)).addresses
+        except (TargetError, BudgetSpent):
+            found = ()
+        return min((_reach(address) for address in found), default=0)
 
 
 def _reach(address: str) -> int:

@@ -108,7 +108,8 @@ class Identity:
 
 
 class OastClient:
-    """One session on a server. `start` before anything else; one `poll` at a time. `identity`: of an earlier session."""
+    """One session on a server. `start` before anything else; one `poll` at a time. `identity`: of an earlier session, and
+    `heard`: when that was last polled (0: never registered), so that `on_gap` is told where the server has forgotten it."""
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class OastClient:
         source: random.Random | None = None,
         identity: Identity | None = None,
         on_gap: Callable[[Gap], None] = lambda gap: None,
+        heard: float = 0.0,
     ) -> None:
         self.options = options or ServerOptions()
         self._bases = _bases(server, self.options.fallback)
@@ -134,8 +136,13 @@ class OastClient:
         self._session_key = b""
         self._batch = ""
         self._seen: dict[str, None] = {}
-        self._heard = 0.0
+        self._heard = heard
         self._kept_alive = 0.0
+
+    @property
+    def heard(self) -> float:
+        """When the server was last polled with success (epoch seconds), 0 for never."""
+        return self._heard
 
     async def start(self) -> None:
         """Register. Raises OperatorError where the server cannot be used."""
@@ -150,6 +157,8 @@ class OastClient:
             self._key = self.identity.private_key()
             answer = await self._register_anywhere()
             if answer == REGISTERED or (self._given and TAKEN in answer):
+                if answer == REGISTERED and given is not None and self._heard:
+                    self._on_gap(Gap(self._heard, self._clock.now()))
                 self._heard = self._kept_alive = self._clock.now()
                 return
             if TAKEN not in answer:
@@ -164,7 +173,7 @@ class OastClient:
         token = self.identity.correlation + new_nonce(self._source, own=own)
         url = httpx.URL(self.base)
         authority = url.netloc.decode("ascii")
-        return (f"{authority}/{token}" if _is_address(url.host) else f"{token}.{authority}"), token
+        return (f"{authority}/{token}" if is_address(url.host) else f"{token}.{authority}"), token
 
     async def poll(self) -> list[ServerHit]:
         """What arrived since the last time, each once. Raises OperatorError where the server cannot be asked; then
@@ -403,7 +412,8 @@ def _bare(address: str) -> str:
     return address
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -412,4 +422,4 @@ def _is_address(host: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    return _is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
+    return is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback

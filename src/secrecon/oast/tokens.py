@@ -75,6 +75,12 @@ def _words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
+def proof_in(token: str, body: bytes) -> str:
+    """What in `body` shows that somebody fetched our page for `token`: the listener's marker, or the token backwards, which
+    is what callback servers answer; "" for neither."""
+    return next((text for text in (marker(token), token[::-1]) if text.encode("ascii") in body), "")
+
+
 def marker(token: str) -> str:
     """What our listener answers a fetch of `token` with.
 

@@ -7,16 +7,22 @@ is judged here from its stored payload; a finished scan then gets a new version 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from secrecon.detect.ssrf import CHECK, finding_for, merged
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, Payload
+from secrecon.model.scan import Attempt, Outcome, PhaseName
 from secrecon.service.context import Context
-from secrecon.store import findings, interactions, payloads, scans
+from secrecon.store import chunks, findings, interactions, payloads, scans
 from secrecon.store.database import Transaction
 from secrecon.store.scans import StoredScan
 
 LATE = "a callback arrived after the scan had ended"
+FORGOTTEN = "the callback server forgot us for a while: callbacks may be missing"
+SERVER_CHECK = "oast.server"
+GAP_REACH = 7 * 86_400.0
+"""How long after a payload was sent a callback is still likely enough to be missed."""
 
 
 async def record_interaction(ctx: Context, interaction: Interaction) -> None:
@@ -55,6 +61,26 @@ async def _record(ctx: Context, scan_id: str, hits: Sequence[Interaction]) -> bo
             await settle_callbacks(ctx, tx, scan, only=tuple(kept.values()))
             await scans.new_version(tx, scan.scan_id, LATE, ctx.clock.now())
     return True
+
+
+async def record_gap(ctx: Context, server: str, since: float, until: float) -> None:
+    """Say in every scan whose payloads may have been called back in that time that callbacks may be missing: such silence
+    is no good news. A finished scan gets a new version of its report."""
+    words = f"callbacks between {_moment(since)} and {_moment(until)} may be missing: {server} had forgotten our session"
+    attempt = Attempt(PhaseName.OAST, SERVER_CHECK, server, Outcome.BLOCKED, words)
+    async with ctx.db.reading() as tx:
+        touched = await payloads.scans_with(tx, since - GAP_REACH, until)
+    for scan_id in touched:
+        async with ctx.db.transaction() as tx:
+            scan = await scans.locked(tx, scan_id)
+            await chunks.put_attempts(tx, scan_id, (attempt,), ctx.clock.now())
+            if scan.status.is_final:
+                await scans.new_version(tx, scan_id, FORGOTTEN, ctx.clock.now())
+        ctx.bell.ring(scan_id)
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 async def settle_callbacks(

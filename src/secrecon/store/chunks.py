@@ -64,7 +64,7 @@ async def commit_chunk(tx: Transaction, scan_id: str, chunk: Chunk, at: float) -
     await _count(tx, scan, chunk)
     await _put_facts(tx, scan, chunk.facts, at)
     await findings.put(tx, scan, chunk.findings, at)
-    await _put_attempts(tx, scan_id, chunk.attempts, at)
+    await put_attempts(tx, scan_id, chunk.attempts, at)
     if not chunk.more:
         data: dict[str, JsonValue] = {"phase": chunk.phase.value, "step": chunk.step, "rounds": chunk.round + 1}
         await events.append(tx, scan_id, [("phase_done", data)], at)
@@ -139,7 +139,8 @@ async def _put_facts(tx: Transaction, scan: StoredScan, facts: Iterable[Fact], a
     await events.append(tx, scan.scan_id, entries, at)
 
 
-async def _put_attempts(tx: Transaction, scan_id: str, attempts: Iterable[Attempt], at: float) -> None:
+async def put_attempts(tx: Transaction, scan_id: str, attempts: Iterable[Attempt], at: float) -> None:
+    """Store lines of a scan's ledger; the latest of a check and an asset stays."""
     latest = {tables.digest(item.check, item.asset): item for item in attempts}
     if not latest:
         return

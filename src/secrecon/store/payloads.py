@@ -38,6 +38,13 @@ async def owners(tx: Reading, tokens: Iterable[str]) -> dict[str, str]:
     return {row.token: row.scan_id for row in await tx.connection.execute(query)}
 
 
+async def scans_with(tx: Reading, since: float, until: float) -> tuple[str, ...]:
+    """The scans that gave out payloads in that time."""
+    inside = (_payload.c.created >= since) & (_payload.c.created <= until)
+    query = sa.select(_payload.c.scan_id).where(inside).distinct().order_by(_payload.c.scan_id)
+    return tuple((await tx.connection.execute(query)).scalars())
+
+
 async def of_scan(tx: Reading, scan_id: str) -> tuple[Payload, ...]:
     """A scan's payloads, oldest first."""
     query = (

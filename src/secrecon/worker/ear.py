@@ -1,19 +1,30 @@
-"""The callback listener of this process, wired to the service that keeps what it hears.
+"""The callback listener of this process, or its session on a callback server, wired to the service that keeps what is heard.
 
-The listener starts before there is an engine, because the engine must know its port; what it hears until the context is
+A listener starts before there is an engine, because the engine must know its port; what it hears until the context is
 attached waits. This is also how the rest of the process sees whether a listener runs and where.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
+import structlog
+
+from secrecon.model.errors import SecReconError
 from secrecon.model.interaction import Interaction
+from secrecon.net.clock import Clock
+from secrecon.oast.client import Gap
 from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener
-from secrecon.service.callbacks import record_interactions
+from secrecon.oast.polling import OnGap, Polling
+from secrecon.service.callback_identity import note_heard
+from secrecon.service.callbacks import record_gap, record_interactions
 from secrecon.service.context import Context
+
+NOTE_EVERY = 30.0
+log_ = structlog.get_logger("secrecon.worker")
 
 
 class Ear:
@@ -60,3 +71,66 @@ class Ear:
     async def _hear(self, interactions: Sequence[Interaction]) -> None:
         assert self._context is not None, "a listener that was not started heard something"
         await record_interactions(await asyncio.shield(self._context), interactions)
+
+
+class FarEar:
+    """Hears through a session on a callback server. `make`: builds the polling around what takes its hits and its gaps.
+    `busy` is asked whether scans wait for hits, which are then asked for more often."""
+
+    def __init__(
+        self, server: str, make: Callable[[OnHits, OnGap, Callable[[], bool]], Polling], clock: Clock
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._context: asyncio.Future[Context] = asyncio.get_running_loop().create_future()
+        self.polling = make(self._hear, self._gap, lambda: self.busy())
+        self.busy: Callable[[], bool] = lambda: True
+        self._noting: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server answered when it was last asked."""
+        return self.polling.running
+
+    @property
+    def public_url(self) -> str:
+        """Where the server is, for people."""
+        return self.polling.public_url
+
+    async def start(self) -> None:
+        """Register; a server that cannot be reached is asked again later."""
+        await self.polling.start()
+
+    def attach(self, ctx: Context) -> None:
+        """Say where hits are kept."""
+        self._context.set_result(ctx)
+        self._noting = asyncio.create_task(self._note(ctx))
+
+    async def stop(self) -> None:
+        """Ask no more. The session stays on the server, for what arrives while nobody asks."""
+        await self.polling.stop()
+        if self._noting is not None:
+            self._noting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._noting
+            self._noting = None
+            await self._write(self._context.result())
+
+    async def _hear(self, interactions: Sequence[Interaction]) -> None:
+        await record_interactions(await asyncio.shield(self._context), interactions)
+
+    async def _gap(self, gap: Gap) -> None:
+        await record_gap(await asyncio.shield(self._context), self._server, gap.since, gap.until)
+
+    async def _note(self, ctx: Context) -> None:
+        while True:
+            await self._write(ctx)
+            await self._clock.sleep(NOTE_EVERY)
+
+    async def _write(self, ctx: Context) -> None:
+        if not self.polling.heard:
+            return
+        try:
+            await note_heard(ctx.db, self._server, self.polling.heard)
+        except SecReconError as error:
+            log_.warning("when the callback server was last asked could not be noted", error=str(error))

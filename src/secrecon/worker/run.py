@@ -16,7 +16,7 @@ from secrecon.model.errors import SecReconError
 from secrecon.service.context import Context
 from secrecon.service.housekeeping import tidy
 from secrecon.service.running import ScanRunner
-from secrecon.worker.ear import Ear
+from secrecon.worker.ear import Ear, FarEar
 
 TIDY_EVERY = 900.0
 STOP_SECONDS = 20.0
@@ -26,7 +26,9 @@ log = structlog.get_logger("secrecon.worker")
 class Worker:
     """Runs queued scans in this process. `ear`: the listener, already started, or None where there is none."""
 
-    def __init__(self, ctx: Context, queue: ScanQueue, config: RunnerConfig, ear: Ear | None = None) -> None:
+    def __init__(
+        self, ctx: Context, queue: ScanQueue, config: RunnerConfig, ear: Ear | FarEar | None = None
+    ) -> None:
         self._ctx = ctx
         self._ear = ear
         self._runner = Runner(ctx.db, queue, ScanRunner(ctx), ctx.clock, config)

@@ -36,7 +36,7 @@ from secrecon.model.http import HttpExchange
 from secrecon.model.interaction import Interaction, OastReach
 from secrecon.model.probe import HttpProbe, Probe, Reply, Skip, Wait
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
-from secrecon.oast.tokens import marker
+from secrecon.oast.tokens import proof_in
 
 SHORT_WAIT = 1.5
 FINAL_WAIT = 3.0
@@ -108,7 +108,9 @@ def _findings(view: ScanView, exchanges: dict[str, HttpExchange]) -> Iterator[Fi
     for payload in payloads(view):
         hits = by_token.get(payload.token, [])
         exchange = exchanges.get(payload.token)
-        finding = finding_for(payload, hits, exchange, marker(payload.token) if exchange else "")
+        finding = finding_for(
+            payload, hits, exchange, proof_in(payload.token, exchange.reply.body) if exchange else ""
+        )
         if finding is None:
             continue
         known = view.findings.get(finding.fingerprint)
