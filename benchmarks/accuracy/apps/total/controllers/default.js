@@ -1,0 +1,3 @@
+exports.install = function () {
+  F.route("/", function () { this.plain("home"); });
+};
