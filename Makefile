@@ -7,7 +7,7 @@ BIN := .venv/bin
 export UV_NATIVE_TLS := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help install demo test check quick lint types layers tests lock format bench screenshots clean
+.PHONY: help install demo test check quick lint types layers tests lock format bench accuracy screenshots clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ format: install ## Rewrite the sources in the one format
 
 bench: install ## Measure the HTTP client beside its peers in one run (wrk and ffuf where they are installed)
 	$(BIN)/python -P benchmarks/http.py
+
+accuracy: install ## Judge our templates on real packages, old and fixed (TEMPLATES=DIR: a community set beside them; ARGS=--strict)
+	$(BIN)/python -m benchmarks.accuracy $(if $(TEMPLATES),--templates $(TEMPLATES)) $(ARGS)
 
 screenshots: install ## Take the documentation's pictures with Chromium (scripts/system installs it)
 	$(BIN)/python scripts/screenshots.py

@@ -59,7 +59,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--templates", type=Path, metavar="DIR", help="a community set to run beside ours")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these pairs (name or CVE)")
     parser.add_argument("--strict", action="store_true", help="what could not be installed or started fails too")
-    parser.add_argument("--no-strangers", action="store_true", help="leave out the programs without a vulnerability")
+    parser.add_argument(
+        "--no-strangers", action="store_true", help="leave out the programs without a vulnerability"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     return parser.parse_args()
 

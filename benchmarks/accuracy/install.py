@@ -117,19 +117,20 @@ def placed(environment: Environment, pair: Pair) -> Iterator[Environment]:
 
 
 def _digest(pair: Pair, age: Age) -> str:
-    recipe = [pair.registry, pair.package, pair.version(age), pair.others, pair.prepare, pair.python, pair.until]
-    recipe.append(dict(pair.variables))
+    recipe: dict[str, object] = {
+        "what": [pair.registry, pair.package, pair.version(age), pair.others, pair.python, pair.until],
+        "prepare": [pair.prepare, dict(pair.variables)],
+    }
     if pair.app:
         files = sorted(file for file in (APPS / pair.app).rglob("*") if file.is_file())
-        recipe.append([(str(file), file.read_bytes().hex()) for file in files])
+        recipe["app"] = [(str(file.relative_to(APPS)), file.read_bytes().hex()) for file in files]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
 
 
 def _pypi(pair: Pair, age: Age, folder: Path) -> None:
     uv = str(ROOT / "build/uv/bin/uv")
     _run([uv, "venv", "--quiet", "--python", interpreter(pair.python), "--allow-existing", str(folder)], folder)
-    until = pair.until[0] if age is Age.OLD else pair.until[-1]
-    newest = ["--exclude-newer", until] if until else []
+    newest = ["--exclude-newer", pair.until] if pair.until else []
     wanted = [f"{pair.package}=={pair.version(age)}", *pair.others]
     _run([uv, "pip", "install", "--quiet", "--python", f"{folder}/bin/python", *newest, *wanted], folder)
 
@@ -152,13 +153,18 @@ def _npm(pair: Pair, age: Age, folder: Path) -> None:
     _run(["npm", "install", *flags, *wanted], folder)
 
 
+_ALL = "<exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion>"
+
+
 def _maven(pair: Pair, age: Age, folder: Path) -> None:
     version = pair.version(age)
     wanted = [f"{pair.package}:{version}", *(other.replace("{version}", version) for other in pair.others)]
     lines = []
     for coordinates in wanted:
-        group, artifact, number = map(escape, coordinates.split(":"))
+        group, artifact, number = map(escape, coordinates.rstrip("!").split(":"))
         parts = f"<groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{number}</version>"
+        if coordinates.endswith("!"):
+            parts += f"<exclusions>{_ALL}</exclusions>"
         lines.append(f"<dependency>{parts}</dependency>")
     pom = (
         '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'

@@ -30,12 +30,13 @@ class Age(StrEnum):
 class Pair:
     """One vulnerability, two versions.
 
-    `package`: the package whose version differs; `others`: what is installed beside it (`name==1`, `name@1`, `g:a:1`).
+    `package`: the package whose version differs; `others`: what is installed beside it (`name==1`, `name@1`, `g:a:1`, and
+    `g:a:1!` without what that depends on).
     `app`: the folder below `apps/` whose files are copied beside the packages; it holds our own small program where the
     package is a library. `prepare`: commands after the install; `start`: the command that serves. In commands, paths and
     variables `{env}` is the environment's folder, `{app}` the copy of the app, `{port}` the port, `{version}` the version.
     `ready`: a path that answers once the program is up; `target`: the path that is given to the templates.
-    `python`: the interpreter for PyPI; `until`: for PyPI, dependencies no newer than this day, per version.
+    `python`: the interpreter for PyPI; `until`: for PyPI, nothing newer than this day.
     `has`: other vulnerabilities that the version really has, which may be found without being a false alarm.
     """
 
@@ -53,7 +54,7 @@ class Pair:
     ready: str = "/"
     target: str = "/"
     python: str = "3.11"
-    until: tuple[str, str] = ("", "")
+    until: str = ""
     has: Mapping[Age, tuple[str, ...]] = field(default_factory=dict)
     patience: float = 60.0
     kev: bool = False

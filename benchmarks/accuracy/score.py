@@ -104,7 +104,9 @@ def complaints(measured: Sequence[Measured], strangers: Sequence[Stranger], *, s
 
 
 def _reason(said: Verdict) -> str:
-    return {Verdict.NONE: "is looked for by none", Verdict.UNTESTED: "could not be tested"}.get(said, "is not found")
+    return {Verdict.NONE: "is looked for by none", Verdict.UNTESTED: "could not be tested"}.get(
+        said, "is not found"
+    )
 
 
 def table(measured: Sequence[Measured], *, community: bool) -> list[str]:

@@ -42,7 +42,7 @@ def decoded(head: bytes, body: bytes) -> bytes:
 
 def reflect(head: bytes, body: bytes) -> bytes:
     first, *lines = head.decode("latin-1").split("\r\n")
-    address = (first.split(" ") + ["", ""])[1]
+    address = [*first.split(" "), "", ""][1]
     given = parse_qsl(address.partition("?")[2], keep_blank_values=True, encoding="latin-1")
     given += parse_qsl(body.decode("latin-1"), keep_blank_values=True, encoding="latin-1")[:200]
     pairs = [(name, value) for name, _, value in (line.partition(": ") for line in lines) if value] + given
@@ -52,7 +52,7 @@ def reflect(head: bytes, body: bytes) -> bytes:
 
 
 def away(head: bytes, body: bytes) -> bytes:
-    address = (head.split(b"\r\n")[0].split(b" ") + [b"", b""])[1]
+    address = [*head.split(b"\r\n")[0].split(b" "), b"", b""][1]
     to = b"Location: /login?next=" + _one_line(address.decode("latin-1")).encode("latin-1") + b"\r\n"
     if address.startswith(b"/login"):
         return same(head, body)
