@@ -86,6 +86,16 @@ def test_its_evidence_is_what_it_looks_at(templates: Mapping[str, Template], nam
 
 
 @pytest.mark.parametrize("name", IDS)
+def test_it_does_without_a_header_that_it_forbids(name: str) -> None:
+    """A variable of a header that was not sent is an error, which is no match: many servers send a file that has no
+    ending without a Content-Type."""
+    source = next(file for file in own_files() if file.stem == name).read_text("utf-8")
+    assert not re.search(r"!\s*\w+\((?:tolower\()?content_type", source), (
+        "write: !contains(tolower(header), 'text/html')"
+    )
+
+
+@pytest.mark.parametrize("name", IDS)
 def test_it_is_harmless(templates: Mapping[str, Template], name: str) -> None:
     safety = classify(templates[name])
     assert safety.level in (Touch.LIGHT, Touch.ACTIVE), safety.words
