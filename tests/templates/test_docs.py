@@ -9,12 +9,12 @@ import pytest
 from secrecon.templates.dsl import evaluate
 from secrecon.templates.dsl.functions.refused import REASONS
 from secrecon.templates.parse import BY_POLICY, NOT_BUILT, SECTIONS
-from secrecon.templates.parse_blocks import UNBUILT_FIELDS
+from secrecon.templates.parse_blocks import REFUSED_FIELDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [*REASONS, *BY_POLICY, *NOT_BUILT, *SECTIONS, *UNBUILT_FIELDS])
+@pytest.mark.parametrize("name", [*REASONS, *BY_POLICY, *NOT_BUILT, *SECTIONS, *REFUSED_FIELDS])
 def test_the_page_names_it(name: str) -> None:
     assert f"`{name}`" in PAGE
 

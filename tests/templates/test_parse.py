@@ -16,6 +16,7 @@ from secrecon.templates.payloads import Attack
 from secrecon.templates.template import Redirects, Template
 
 HEAD = "id: made-up\ninfo:\n  name: Made up\n  author: us\n  severity: low\n"
+FUZZ = HEAD + "http:\n  - fuzzing: [{"
 GET = "http:\n  - path:\n      - '{{BaseURL}}/a'\n"
 
 
@@ -161,7 +162,19 @@ def test_randstr_is_one_value_for_a_loaded_template_also_in_patterns() -> None:
             10,
         ),
         (HEAD + GET + "    payloads:\n      a: gone.txt\n    body: '{{a}}'\n", "cannot be read", 10),
-        (HEAD + "flow: http(2)\n" + GET, "http(2), which is not there", 6),
+        (HEAD + "flow: http(1) && dns(1)\n" + GET, "asks for dns, which is not there", 6),
+        (FUZZ + "fuzz: [a], part: tail}]\n", "part is one of", 7),
+        (FUZZ + "part: query}]\n", "nothing to put in", 7),
+        (FUZZ + "fuzz: [a], type: replace-regex}]\n", "has one replace-regex", 7),
+        (FUZZ + "fuzz: [a], replace-regex: a}]\n", "has one replace-regex", 7),
+        (FUZZ + "fuzz: [a], colour: red}]\n", "unknown field colour in a fuzzing rule", 7),
+        (FUZZ + "fuzz: [a]}]\n    unsafe: true\n", "fuzzing excludes", 7),
+        (HEAD + GET + "    fuzzing: [{fuzz: [a]}]\n", "fuzzing excludes", 9),
+        (
+            FUZZ + "fuzz: [a]}]\n    matchers: [{type: word, part: body_2, words: [a]}]\n",
+            "excludes names with numbers",
+            7,
+        ),
         (HEAD + "flow: http(1) http(1)\n" + GET, "need && or ||", 6),
         ("id: a\nid: b", "is there twice", 2),
         ("a: &x [1]\nb: *y", "stands for nothing", 2),
@@ -206,8 +219,9 @@ def test_what_runs_code_is_refused_by_policy(section: str) -> None:
     ("text", "reason", "policy"),
     [
         (HEAD + "workflows:\n  - template: a.yaml\n", "workflows is not built", False),
-        (HEAD + GET + "    fuzzing: []\n", "fuzzing is not built", False),
-        (HEAD + GET + "    global-matchers: true\n", "global-matchers is not built", False),
+        (HEAD + GET + "    race: true\n", "many times at one moment", True),
+        (HEAD + GET + "    pipeline: true\n", "past the pace", True),
+        (HEAD + GET + "    analyzer:\n      name: time_delay\n", "makes the target wait", True),
         (HEAD + GET + '    body: \'{{generate_java_gadget("dns", "x", "raw")}}\'\n', "gadget runs code", True),
         (HEAD + GET + "    body: '{{base64(\"{{public_ip()}}\")}}'\n", "neither the target nor ours", True),
         (

@@ -52,7 +52,7 @@ class Armory:
         return tuple(
             Armed(entry.template, entry.safety or classify(entry.template), entry.path)
             for entry in self._catalog.entries
-            if not entry.template.self_contained
+            if not entry.template.self_contained and not entry.template.watches
         )
 
     def armed(self) -> tuple[Armed, ...]:

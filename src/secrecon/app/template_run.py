@@ -157,7 +157,9 @@ class TemplateRun:
         limits: Limits,
         server: OastClient | None = None,
         workflows: Sequence[Workflow] = (),
+        watchers: Sequence[Entry] = (),
     ) -> None:
+        self._watchers = watchers
         self._settings = settings
         self._entries = entries
         self._subjects = [parse_subject(target) for target in targets]
@@ -208,6 +210,7 @@ class TemplateRun:
             try:
                 asker = Asker(network, clock, timeout=self._limits.timeout)
                 runner = Runner(asker, self._options, ambient, source, self._limits.concurrency, self.stop)
+                runner.watchers = [self._prepare(entry, ambient) for entry in self._watchers]
                 async for item in self._host(runner, prepared, subjects, told):
                     yield item
                 self.tally.sent += asker.sent
@@ -236,6 +239,9 @@ class TemplateRun:
                     for found in attempt.found:
                         self.tally.found += found.held
                         yield attempt.job, found
+        for job, found in runner.noticed_now():
+            self.tally.found += 1
+            yield job, found
         until = time.monotonic() + self._limits.cooldown
         while runner.expects:
             for job, found in await runner.callbacks_now():

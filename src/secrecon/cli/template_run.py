@@ -66,6 +66,8 @@ MAX_SHOWN = 10
 @click.option("--attack-type", type=click.Choice([str(a) for a in Attack]), help="In place of the templates' own.")
 @click.option("--matcher-status", is_flag=True, help="Tell what did not match too.")
 @click.option("--allow-self-contained", is_flag=True, help="Run templates that bring their own address.")
+@click.option("--fuzz", is_flag=True, help="Run templates that change the target's own request, value by value.")
+@click.option("--global-matchers", is_flag=True, help="Run templates that look at the answers to all others.")
 @click.option("--scan-all-ips", is_flag=True, help="Ask every address of a host, not only the first that answers.")
 @click.option("--cooldown", type=click.FloatRange(0, 600), default=5.0, show_default=True, metavar="S",
               help="How long callbacks are waited for at the end.")  # fmt: skip
@@ -92,6 +94,8 @@ def run(
     attack_type: str | None,
     matcher_status: bool,
     allow_self_contained: bool,
+    fuzz: bool,
+    global_matchers: bool,
     scan_all_ips: bool,
     cooldown: float,
     jsonl: bool,
@@ -111,12 +115,15 @@ def run(
     alone = [entry for entry in entries if entry.template.self_contained]
     if not allow_self_contained:
         entries = [entry for entry in entries if not entry.template.self_contained]
+    watchers = [entry for entry in entries if entry.template.watches and global_matchers]
+    entries = [entry for entry in entries if not entry.template.watches]
     options = Options(
         given=_given(given),
         sni=sni,
         redirects=not no_redirects,
         attack=Attack(attack_type) if attack_type else None,
         status=matcher_status,
+        fuzzing=fuzz,
     )
     configure_logs(settings, quiet=True)
     if not silent:
@@ -136,6 +143,7 @@ def run(
         Limits(rate, concurrency, timeout, cooldown),
         server,
         [flow for flow, _ in workflows],
+        watchers,
     )
     uvloop.run(_run(one, jsonl=jsonl, silent=silent))
 

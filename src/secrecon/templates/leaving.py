@@ -125,6 +125,9 @@ class _Reader:
             self._add(f"{raw.annotations.host}\n{raw.annotations.sni}")
         for name, value in block.headers:
             self.text(value, block.payloads, f"{name}: ")
+        for rule in block.fuzzing.rules if block.fuzzing is not None else ():
+            for name, value in rule.texts:
+                self.text(value, block.payloads, f"{name}: " if name else "")
         if block.body is not None:
             self.text(block.body, block.payloads)
         if block.digest_username:

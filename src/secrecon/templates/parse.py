@@ -25,7 +25,7 @@ from secrecon.templates.yamltree import Node, Scalar, Sequence, Table, read_tree
 
 SECTIONS = {"http": "http", "requests": "http", "dns": "dns", "ssl": "ssl", "tcp": "tcp", "network": "tcp"}
 BY_POLICY = ("code", "javascript", "headless", "file")
-NOT_BUILT = ("workflows", "websocket", "whois", "signature")
+NOT_BUILT = ("workflows", "websocket", "whois")
 SEVERITIES = ("info", "low", "medium", "high", "critical", "unknown")
 MAX_BLOCKS = 100
 _ID = re2.compile(r"(?:[a-zA-Z0-9]+[-_])*[a-zA-Z0-9]+")
@@ -191,14 +191,8 @@ def _flow(fields: Fields) -> Flow | FlowScript | None:
 
 
 def _check_flow(made: Template, line: int) -> None:
-    """Every block a flow asks for is there."""
-    if made.flow is None:
-        return
-    for ask in made.flow.asks():
-        blocks: tuple[HttpBlock | DnsBlock | SslBlock | TcpBlock, ...] = getattr(made, ask.protocol)
-        ids = {block.id for block in blocks if block.id}
-        for wanted in ask.blocks:
-            if wanted not in ids and not (isinstance(wanted, int) and 1 <= wanted <= len(blocks)):
-                raise TemplateInvalid(f"the flow asks for {ask.protocol}({wanted}), which is not there", line)
-        if not blocks:
+    """Every protocol that a flow asks is there. A block that is not there is found out where the flow gets to it: what
+    comes before works."""
+    for ask in made.flow.asks() if made.flow is not None else ():
+        if ask.protocol not in made.sections:
             raise TemplateInvalid(f"the flow asks for {ask.protocol}, which is not there", line)

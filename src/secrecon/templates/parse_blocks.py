@@ -1,4 +1,5 @@
-"""The protocol sections, from YAML to compiled blocks. Fields of the language that are not built are refused by name."""
+"""The protocol sections, from YAML to compiled blocks. What is refused by policy is
+refused by name."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import re2
 
 from secrecon.templates.errors import DslError, TemplateInvalid, TemplateRefused
 from secrecon.templates.fields import Fields, scalar, text_at
+from secrecon.templates.parse_fuzzing import read_fuzzing
 from secrecon.templates.parse_operators import read_operators
 from secrecon.templates.payloads import Attack, Payloads, lines_of, refused_path
 from secrecon.templates.rawrequest import RawRequest, parse_raw, split_annotations
@@ -17,16 +19,12 @@ from secrecon.templates.yamltree import Node, Scalar, Sequence, Table
 
 Helper = Callable[[str], bytes]
 MAX_REQUESTS = 1000
-UNBUILT_FIELDS = (
-    "fuzzing",
-    "pre-condition",
-    "analyzer",
-    "race",
-    "race_count",
-    "pipeline",
-    "global-matchers",
-    "signature",
-)
+REFUSED_FIELDS = {
+    "race": "it sends one request many times at one moment, so that the target does twice what it should do once",
+    "race_count": "it sends one request many times at one moment, so that the target does twice what it should do once",
+    "pipeline": "it sends requests without waiting for answers, past the pace that protects the target",
+    "analyzer": "it makes the target wait again and again, or judges by rules that the template does not hold",
+}
 _IGNORED = (
     "cookie-reuse",
     "read-all",
@@ -56,29 +54,32 @@ def texts_in(node: Node) -> Iterator[str]:
             yield from texts_in(value)
 
 
-def _refuse_unbuilt(block: Fields) -> None:
-    for name in UNBUILT_FIELDS:
+def _refuse(block: Fields) -> None:
+    for name, why in REFUSED_FIELDS.items():
         node = block.node(name)
         if node is not None and not (isinstance(node, Scalar) and node.text.lower() in ("false", "0", "")):
-            raise TemplateRefused(f"{name} is not built", node.line, policy=False)
+            raise TemplateRefused(f"{name} is not supported, by policy: {why}", node.line, policy=True)
 
 
 def read_http(node: Node, helper: Helper) -> HttpBlock:
     block = Fields(node, "an http section")
-    _refuse_unbuilt(block)
+    _refuse(block)
     for name in _IGNORED:
         block.node(name)
     unsafe = block.flag("unsafe")
     paths = tuple(text_at(item) for item in block.scalars("path"))
     raws = tuple(_raw(item, unsafe=unsafe) for item in block.scalars("raw"))
-    if not paths and not raws:
+    fuzzing, watches = read_fuzzing(block), block.flag("global-matchers")
+    if not paths and not raws and fuzzing is None and not watches:
         raise TemplateInvalid("an http section has neither path nor raw", block.line)
+    if fuzzing is not None and (unsafe or paths or raws):
+        raise TemplateInvalid("fuzzing excludes unsafe, path and raw", block.line_of("fuzzing"))
     if len(paths) + len(raws) > MAX_REQUESTS:
         raise TemplateInvalid(f"an http section of more than {MAX_REQUESTS} requests", block.line)
     made = HttpBlock(
         operators=read_operators(block),
-        paths=paths,
-        raws=raws,
+        paths=() if watches else paths,
+        raws=() if watches else raws,
         id=block.text("id").strip(),
         method=_method(block),
         headers=tuple((name, text_at(scalar(value, "a header"))) for name, value in block.table("headers")),
@@ -95,10 +96,15 @@ def read_http(node: Node, helper: Helper) -> HttpBlock:
         disable_path_automerge=block.flag("disable-path-automerge"),
         disable_cookie=block.flag("disable-cookie"),
         indexed=_asks_for_history(block),
+        fuzzing=fuzzing,
+        global_matchers=watches,
+        signature=block.choice("signature", ("aws", ""), "") == "aws",
         digest_username=block.text("digest-username"),
         digest_password=block.text("digest-password"),
     )
     block.done()
+    if fuzzing is not None and made.indexed:
+        raise TemplateInvalid("fuzzing excludes names with numbers, such as body_2", block.line_of("fuzzing"))
     return made
 
 

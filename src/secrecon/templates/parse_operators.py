@@ -6,7 +6,7 @@ One without anything to look for is accepted, as in the reference, and finds not
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secrecon.templates.documents import compile_json_question, compile_path
 from secrecon.templates.errors import TemplateInvalid
@@ -37,9 +37,13 @@ def pattern_at(node: Scalar) -> Pattern:
 
 
 def read_operators(block: Fields) -> Operators:
-    matchers = tuple(_matcher(node) for node in block.items("matchers"))
+    matchers = read_matchers(block.items("matchers"))
     extractors = tuple(_extractor(node) for node in block.items("extractors"))
     return Operators(matchers, extractors, every=block.choice("matchers-condition", ("and", "or"), "or") == "and")
+
+
+def read_matchers(nodes: Sequence[Node]) -> tuple[Matcher, ...]:
+    return tuple(_matcher(node) for node in nodes)
 
 
 def _matcher(node: Node) -> Matcher:

@@ -14,7 +14,17 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from secrecon.model.scan import Touch
-from secrecon.templates import extractors, flow, flowscript, matchers, operators, policy, rawrequest, render
+from secrecon.templates import (
+    extractors,
+    flow,
+    flowscript,
+    fuzzing,
+    matchers,
+    operators,
+    policy,
+    rawrequest,
+    render,
+)
 from secrecon.templates import template as nouns
 from secrecon.templates.documents import JsonQuestion, PathQuestion
 from secrecon.templates.dsl.program import Program
@@ -31,9 +41,9 @@ NOUNS: tuple[type, ...] = (
     extractors.Extractor, extractors.RegexTake, extractors.KeyTake, extractors.PathTake, extractors.JsonTake,
     extractors.DslTake, render.Text, render.Place, render.Formula, rawrequest.RawRequest, rawrequest.Annotations,
     Payloads, Variables, flow.Flow, flow.Ask, flow.Not, flow.Both, flow.Either, flow.When, flowscript.FlowScript,
-    policy.Safety, policy.Reason,
+    policy.Safety, policy.Reason, fuzzing.Fuzzing, fuzzing.Rule,
 )  # fmt: skip
-WORDS: tuple[type[StrEnum], ...] = (nouns.Redirects, Attack, Touch)
+WORDS: tuple[type[StrEnum], ...] = (nouns.Redirects, Attack, Touch, fuzzing.Kind)
 _SHARED = (matchers.Matcher, extractors.Extractor, render.Text, Program)
 _REF, _TUPLE, _BYTES, _TABLE, _NAMES, _PATTERN, _PROGRAM, _JSON, _PATH, _WORD, _FIRST = range(11)
 

@@ -83,6 +83,7 @@ def classify(template: Template) -> Safety:
     sent = leaving(template)
     reasons = [Reason(_INTRUSIVE_TAGS[tag]) for tag in _tags(template) if tag in _INTRUSIVE_TAGS]
     reasons += [Reason(f"it sends {method}") for method in sorted(sent.methods & _WRITES)]
+    reasons += [Reason("it fuzzes")] if template.fuzzes else []
     reasons += [] if sent.complete else [Reason("there is more in it than is read")]
     reasons += [
         *_intrusive(template, sent),

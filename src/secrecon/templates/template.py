@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from secrecon.templates.flow import Flow
 from secrecon.templates.flowscript import FlowScript
+from secrecon.templates.fuzzing import Fuzzing
 from secrecon.templates.operators import Operators
 from secrecon.templates.payloads import Payloads
 from secrecon.templates.rawrequest import RawRequest
@@ -40,7 +41,8 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class HttpBlock:
-    """One http section: `paths` or `raws` is its sequence. `indexed`: some part or expression asks for `_N` history."""
+    """One http section: `paths` or `raws` is its sequence. `indexed`: some part or expression asks for `_N` history.
+    `global_matchers`: it asks nothing and looks at the answers to all others. `signature`: requests are signed for AWS."""
 
     operators: Operators
     paths: tuple[Text, ...] = ()
@@ -61,6 +63,9 @@ class HttpBlock:
     disable_path_automerge: bool = False
     disable_cookie: bool = False
     indexed: bool = False
+    fuzzing: Fuzzing | None = None
+    global_matchers: bool = False
+    signature: bool = False
     digest_username: str = ""
     digest_password: str = ""
 
@@ -124,3 +129,13 @@ class Template:
     flow: Flow | FlowScript | None = None
     self_contained: bool = False
     stop_at_first_match: bool = False
+
+    @property
+    def watches(self) -> bool:
+        """Whether it asks nothing of its own and looks at the answers to others."""
+        return any(block.global_matchers for block in self.http)
+
+    @property
+    def fuzzes(self) -> bool:
+        """Whether it changes the target's own request, value by value."""
+        return any(block.fuzzing is not None for block in self.http)

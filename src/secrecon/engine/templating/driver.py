@@ -15,13 +15,14 @@ from secrecon.engine.templating.asker import Asker
 from secrecon.model.scan import Outcome as Done
 from secrecon.templates.catalog import Entry
 from secrecon.templates.dsl.run import Ambient
-from secrecon.templates.execution.asks import Answer, Ask, Trouble
+from secrecon.templates.execution.asks import Answer, Ask, HttpAnswer, HttpAsk, Trouble
 from secrecon.templates.execution.cookies import Jar
 from secrecon.templates.execution.events import Callback, Found, Waiting, judge_callback
 from secrecon.templates.execution.http import listens
 from secrecon.templates.execution.run import Outcome, execute
 from secrecon.templates.execution.session import Options, Prepared
 from secrecon.templates.execution.subject import Subject
+from secrecon.templates.execution.watching import watched
 from secrecon.templates.template import Template
 from secrecon.templates.workflow import Step, Workflow
 
@@ -68,7 +69,8 @@ class CallbackSource(Protocol):
 
 @dataclass(slots=True)
 class Runner:
-    """`callbacks` None: templates that need one are told as not tested. `concurrency`: executions at once. `told` is
+    """`callbacks` None: templates that need one are told as not tested. `concurrency`: executions at once.
+    `watchers`: templates that look at the answers to all others; what they see is taken with `noticed_now`. `told` is
     awaited after each job with (done, of how many)."""
 
     asker: Asker
@@ -77,6 +79,8 @@ class Runner:
     callbacks: CallbackSource | None = None
     concurrency: int = 25
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    watchers: Sequence[Prepared] = ()
+    _noticed: list[tuple[Job, Found]] = field(default_factory=list)
     _waiting: dict[str, list[tuple[Job, Waiting]]] = field(default_factory=dict)
     _settled: set[tuple[str, str]] = field(default_factory=set)
     _hit: set[tuple[int, str, bool]] = field(default_factory=set)
@@ -138,6 +142,16 @@ class Runner:
                     proven += [(job, item) for item in found]
         return proven
 
+    def noticed_now(self) -> list[tuple[Job, Found]]:
+        """What the watchers have seen since the last time."""
+        noticed, self._noticed = self._noticed, []
+        return noticed
+
+    def _watch(self, job: Job, ask: HttpAsk, answer: HttpAnswer) -> None:
+        answer.watched = True
+        for prepared, found in watched(self.watchers, job.subject, ask, answer, self.ambient):
+            self._noticed.append((Job(prepared, job.subject), found))
+
     async def flow(
         self, workflow: Workflow, subject: Subject, ready: Callable[[Entry], Prepared]
     ) -> list[Attempted]:
@@ -196,6 +210,9 @@ class Runner:
                 answer: Answer | None = asker.known(ask)
                 if answer is None:
                     answer = await asker.answer(ask)
+                if self.watchers and isinstance(answer, HttpAnswer) and not answer.watched:
+                    assert isinstance(ask, HttpAsk)
+                    self._watch(job, ask, answer)
                 ask = steps.send(answer)
         except StopIteration as end:
             result: Outcome = end.value

@@ -134,16 +134,17 @@ class _Parser:
             items.append(self._choice())
         return first if len(items) == 1 else Listing(tuple(items))
 
-    def _choice(self) -> Node:
+    def _choice(self, *, colon: bool = True) -> Node:
+        """A colon without its question mark chooses like `??` (`colon`), but not inside of a ternary's first branch."""
         self._depth += 1
         if self._depth > MAX_NESTING:
             raise DslError(f"an expression nested deeper than {MAX_NESTING}")
         choices = [self._level(0)]
-        while self._accept("??"):
+        while self._accept("??") or (colon and self._accept(":")):
             choices.append(self._level(0))
         node = choices[0] if len(choices) == 1 else Coalesce(tuple(choices))
         if self._accept("?"):
-            then = self._choice()
+            then = self._choice(colon=False)
             node = Ternary(node, then, self._choice() if self._accept(":") else NOTHING)
         self._depth -= 1
         return node

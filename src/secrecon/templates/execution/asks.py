@@ -104,6 +104,8 @@ class HttpAnswer:
         self.reply = reply
         self.trouble = trouble
         self.reason = reason
+        self.watched = False
+        """Whether templates that look at all answers have seen this one."""
 
     @functools.cached_property
     def data(self) -> Mapping[str, object]:

@@ -19,11 +19,16 @@ from secrecon.templates.execution.following import Hop, Manner, exchange
 from secrecon.templates.execution.making import Item, Made, Maker, Unfilled, items_of
 from secrecon.templates.execution.scope import Minted, placeholders
 from secrecon.templates.execution.session import Session
+from secrecon.templates.execution.subject import Subject
+from secrecon.templates.fuzzing import Fuzzing, unmet
+from secrecon.templates.fuzzing import asks as fuzz_asks
 from secrecon.templates.operators import Verdict
 from secrecon.templates.payloads import Payloads
 from secrecon.templates.template import HttpBlock
 
 MAX_ITERATED = 1_000
+FUZZES = "it changes the target's own request, and fuzzing was not asked for"
+WATCHES = "it looks at the answers to other templates, and that was not asked for"
 Dynamic = dict[str, bytes | tuple[bytes, ...]]
 
 
@@ -46,6 +51,42 @@ class HttpRun:
 
     def run(self) -> Generator[Ask, Answer, bool]:
         """Whether anything matched."""
+        if self._block.global_matchers:
+            self._session.trouble(Trouble.SKIPPED, WATCHES)
+            return False
+        if self._block.fuzzing is not None:
+            return (yield from self._fuzz(self._block.fuzzing))
+        return (yield from self._sequence())
+
+    def _fuzz(self, fuzzing: Fuzzing) -> Generator[Ask, Answer, bool]:
+        """The target's own request again and again, each time with something put in."""
+        session, subject = self._session, self._session.subject
+        if not session.options.fuzzing:
+            session.trouble(Trouble.SKIPPED, FUZZES)
+            return False
+        if fuzzing.condition is not None and not fuzzing.condition.judge(_own(subject), session.ambient).matched:
+            session.trouble(
+                Trouble.SKIPPED, "the target as it was given does not fulfil the template's pre-condition"
+            )
+            return False
+        asks = [ask for rule in fuzzing.rules for ask in fuzz_asks(rule, subject.path, subject.query)]
+        if not asks:
+            session.trouble(Trouble.SKIPPED, unmet(fuzzing.rules))
+        matched = False
+        for ask in asks:
+            for payload in self._sets(self._payloads()):
+                try:
+                    made = yield from session.knowing(functools.partial(self._maker.mutated, ask, payload))
+                except DslError as error:
+                    session.trouble(Trouble.INVALID, str(error))
+                    return matched
+                verdict = yield from self._send(made, {}, 1)
+                matched = matched or (verdict is not None and verdict.matched)
+                if matched and self._stops:
+                    return True
+        return matched
+
+    def _sequence(self) -> Generator[Ask, Answer, bool]:
         matched = False
         payloads = self._payloads()
         dynamic: Dynamic = {}
@@ -110,8 +151,12 @@ class HttpRun:
     def _request(
         self, item: Item, payload: Mapping[str, bytes], dynamic: Mapping[str, object], history: dict[str, object]
     ) -> Generator[Ask, Answer, Verdict | None]:
+        made = yield from self._session.knowing(lambda: self._maker.make(item, payload, dynamic))
+        return (yield from self._send(made, history, item.number))
+
+    def _send(self, made: Made, history: dict[str, object], number: int) -> Generator[Ask, Answer, Verdict | None]:
+        """Send it, follow where the block follows, and judge every hop, the last first."""
         session, block = self._session, self._block
-        made = yield from session.knowing(lambda: self._maker.make(item, payload, dynamic))
         seconds = session.passed_time()
         if seconds:
             yield WaitAsk(seconds)
@@ -130,7 +175,7 @@ class HttpRun:
         best: Verdict | None = None
         duration = sum(hop.answer.reply.waited for hop in hops if hop.answer.reply is not None)
         for at in range(len(hops) - 1, -1, -1):
-            data = self._data(made, hops, at, duration, history, item.number)
+            data = self._data(made, hops, at, duration, history, number)
             data.update(names)
             verdict = yield from session.knowing(functools.partial(self._judge, made, hops[at], data))
             best = verdict if best is None else _joined(best, verdict)
@@ -241,6 +286,19 @@ def _response(hop: Hop) -> bytes:
     value = hop.answer.data["response"]
     assert isinstance(value, bytes)
     return value
+
+
+def _own(subject: Subject) -> dict[str, object]:
+    """What a pre-condition sees: the target's request as it was given."""
+    return {
+        "method": b"GET",
+        "path": (subject.path or "/").encode("latin-1", "replace"),
+        "query": subject.query.encode("latin-1", "replace"),
+        "host": subject.written.encode("latin-1", "replace"),
+        "scheme": subject.origin.scheme.encode(),
+        "body": b"",
+        "header": b"",
+    }
 
 
 def listens(block: HttpBlock) -> bool:

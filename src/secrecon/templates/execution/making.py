@@ -17,7 +17,9 @@ from secrecon.templates.execution import building
 from secrecon.templates.execution.building import Built
 from secrecon.templates.execution.scope import Scope
 from secrecon.templates.execution.session import Session
+from secrecon.templates.execution.signing import signed, signer_from
 from secrecon.templates.execution.subject import Subject
+from secrecon.templates.fuzzing import Ask, written
 from secrecon.templates.rawrequest import MAX_TIMEOUT, RawRequest
 from secrecon.templates.render import Text, compile_text
 from secrecon.templates.template import HttpBlock
@@ -86,31 +88,53 @@ class Maker:
             known.update(session.template.constants)
         if not block.skip_variables_check:
             self._check(source, scope, item.number)
-        written = source.render(scope, session.ambient)
-        built = self._build(item, written, subject, scope)
+        rendered = source.render(scope, session.ambient)
+        built = self._build(item, rendered, subject, scope)
+        if block.signature:
+            built = signed(built, signer_from(scope.known), session.ambient.now())
         if not block.skip_variables_check:
             self._check_wire(built.wire, item.number)
         return Made(built, scope, filled)
 
-    def _build(self, item: Item, written: bytes, subject: Subject, scope: Scope) -> Built:
+    def mutated(self, ask: Ask, payload: Mapping[str, bytes]) -> Made:
+        """The target's own request with something put in. Raises Unfilled, and DslError where it cannot be made."""
+        session = self._session
+        subject = session.subject
+        scope = session.variables({}, subject, cut_slash=False)
+        known = scope.known
+        assert isinstance(known, dict)
+        filled = {name: _payload(value, scope, session) for name, value in payload.items()}
+        known.update(filled)
+        left = ask.text.unresolved(scope)
+        if left and not self._block.skip_variables_check:
+            raise Unfilled(f"what is put in needs {', '.join(sorted(set(left))[:5])}, which has no value")
+        path, headers = written(subject.path, subject.query, ask, ask.text.render(scope, session.ambient))
+        own = tuple(
+            (name, value.render(scope, session.ambient).decode("latin-1")) for name, value in self._block.headers
+        )
+        url = f"{subject.origin}{path}".encode("latin-1", "replace")
+        built = building.from_url(url, replace(subject, path="", query=""), "GET", (*own, *headers), None)
+        return Made(built, scope, filled)
+
+    def _build(self, item: Item, rendered: bytes, subject: Subject, scope: Scope) -> Built:
         block, ambient = self._block, self._session.ambient
         headers = tuple((name, value.render(scope, ambient).decode("latin-1")) for name, value in block.headers)
         if self._session.template.self_contained:
             subject = replace(subject, path="", query="")
         if item.raw is None:
             body = None if block.body is None else block.body.render(scope, ambient)
-            return building.from_url(written, subject, block.method, headers, body)
+            return building.from_url(rendered, subject, block.method, headers, body)
         automerge = not block.disable_path_automerge
         if self._session.template.self_contained:
-            subject, parts = building.self_contained(written)
+            subject, parts = building.self_contained(rendered)
             target = parts.path or "/"
             built = building.assemble(
                 subject.origin, subject.origin, parts.method, target, (*parts.headers, *headers), parts.body
             )
         elif block.unsafe:
-            built = building.unsafe(written, subject, automerge=automerge)
+            built = building.unsafe(rendered, subject, automerge=automerge)
         else:
-            built = building.from_raw(written, subject, headers, automerge=automerge)
+            built = building.from_raw(rendered, subject, headers, automerge=automerge)
             if block.body is not None:
                 body = block.body.render(scope, ambient)
                 built = building.assemble(

@@ -18,6 +18,7 @@ from secrecon.templates.execution.events import Found, Waiting
 from secrecon.templates.execution.following import Past
 from secrecon.templates.execution.questions import MAX_QUESTIONS, Told, learn, told_of
 from secrecon.templates.execution.scope import Mint, Scope, is_wish
+from secrecon.templates.execution.signing import DEFAULTS
 from secrecon.templates.execution.subject import Subject, target_variables
 from secrecon.templates.payloads import Attack
 from secrecon.templates.render import Text
@@ -32,7 +33,8 @@ _RUNTIME = frozenset({"BaseURL", "RootURL", "Hostname", "Host", "Port", "Path", 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the user asked for. `given`: variables by `-V`. `sni`: the TLS name for every request. `attack`: in place of
-    the template's. `status`: report blocks that did not match too. `address`: connect to this address (`ip`)."""
+    the template's. `status`: report blocks that did not match too. `fuzzing`: templates
+    that change the target's own request may."""
 
     given: Mapping[str, bytes] = field(default_factory=dict)
     sni: str = ""
@@ -40,6 +42,7 @@ class Options:
     attack: Attack | None = None
     status: bool = False
     stop_at_first_match: bool = False
+    fuzzing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Session:
         """The variables for a request, payloads not yet among them. Raises DslError."""
         template, given = self.template, self.options.given
         if template.self_contained:  # it has no target, and what was learned stands above what was given
+            own = DEFAULTS if any(block.signature for block in template.http) else {}
             known: dict[str, object] = {**self.context, **given, **dynamic}
         else:
             known = {**dynamic, **self.context, **target_variables(subject, cut_slash=cut_slash), **given}
@@ -123,6 +127,8 @@ class Session:
         elif once:
             known.update({name: value for name, value in once.items() if name not in known})
         known.update(template.constants)
+        if template.self_contained:
+            known.update({name: value for name, value in own.items() if name not in known})
         return scope
 
     def knowing(self, work: Callable[[], T]) -> Generator[Ask, Answer, T]:
