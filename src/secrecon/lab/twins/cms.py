@@ -54,7 +54,7 @@ def joomla(asked: Asked, fixed: bool) -> Told:
 def craft_arguments(asked: Asked, fixed: bool) -> Told:
     """5.5.1 and 5.5.2, on a PHP that hands the query string on as arguments."""
     name, _, folder = asked.query.partition("=")
-    if asked.path != "/" or (not fixed and name == "--templatesPath" and folder != "/app/templates"):
+    if asked.path != "/" or (not fixed and name == "--templatesPath" and folder):
         return shown("404", "<h1>Not Found</h1>", 404, X_Powered_By="Craft CMS")
     return shown("Home", "<p>A site.</p>", X_Powered_By="Craft CMS")
 

@@ -62,17 +62,19 @@ def langflow_code(asked: Asked, fixed: bool) -> Told:
 
 
 def langflow_origins(asked: Asked, fixed: bool) -> Told:
-    """1.6.9 allows every origin to use cookies; 1.7 names origins, or leaves cookies out."""
+    """1.6.9 and 1.7.0 allow every origin to use cookies; the cookies of 1.7.0 do not travel to other sites' requests."""
     if asked.path == "/api/v1/version":
         version = "1.7.0" if fixed else "1.6.9"
         return compact({"version": version, "main_version": version, "package": "Langflow"})
     if asked.path != "/api/v1/refresh" or asked.method != "OPTIONS":
         return shown("Langflow", "<div id='root'></div>") if asked.path == "/" else absent()
-    allowed = {"access-control-allow-methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT", "vary": "Origin"}
-    if fixed:
-        return Told("OK", kind="text/plain", headers={**allowed, "access-control-allow-origin": "*"})
-    own = {"access-control-allow-origin": asked.header("origin"), "access-control-allow-credentials": "true"}
-    return Told("OK", kind="text/plain", headers={**allowed, **own})
+    allowed = {
+        "access-control-allow-methods": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
+        "access-control-allow-origin": asked.header("origin"),
+        "access-control-allow-credentials": "true",
+        "vary": "Origin",
+    }
+    return Told("OK", kind="text/plain", headers=allowed)
 
 
 def _searched(asked: Asked, language: str, refusal: str, value: Mapping[str, str] | None) -> Told:
@@ -126,7 +128,7 @@ def airflow(asked: Asked, fixed: bool) -> Told:
     if asked.path == "/api/experimental/test":
         return plain('{"status":"OK"}\n', kind="application/json")
     found = re.fullmatch(r"/api/experimental/dags/(\w+)/dag_runs", asked.path)
-    return compact({"error": f"Dag id {found[1]} not found in DagModel"}, 404) if found else absent()
+    return compact({"error": f"Dag id {found[1]} not found in DagModel"}, 400) if found else absent()
 
 
 def druid(asked: Asked, fixed: bool) -> Told:

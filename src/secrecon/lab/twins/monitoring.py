@@ -36,15 +36,16 @@ def kibana(asked: Asked, fixed: bool) -> Told:
 
 
 def zabbix(asked: Asked, fixed: bool) -> Told:
-    """5.4.8 takes the name from an unsigned cookie; 5.4.9 throws such a cookie away."""
+    """5.4.8 takes the name from an unsigned cookie; 5.4.9 refuses such a cookie."""
     if asked.path != "/index_sso.php":
         return shown("Zabbix", '<form action="index.php">Username</form>') if asked.path == "/" else absent()
     name = _saml_name(asked.header("cookie"))
-    if fixed or name is None:
+    if name is None:
         return moved("https://idp.acme.test/saml2/http-redirect/sso?SAMLRequest=fZJ")
-    warning = "Incorrect user name or password or account is temporarily blocked."
-    if name == "Admin":
+    if name == "Admin" and not fixed:
         return moved("zabbix.php?action=dashboard.view")
+    unknown = "Incorrect user name or password or account is temporarily blocked."
+    warning = "Session initialization error." if fixed else unknown
     return shown(
         "Zabbix", f"<output><h1>You are not logged in</h1><li>{warning}</li><button>Login</button></output>"
     )
@@ -64,9 +65,9 @@ def cacti(asked: Asked, fixed: bool) -> Told:
     if asked.path != "/remote_agent.php":
         return shown("Login to Cacti", "<form></form>") if asked.path in ("/", "/index.php") else absent()
     if fixed or asked.header("x-forwarded-for") != "127.0.0.1":
-        return plain("FATAL: You are not authorized to use this service", kind="text/html; charset=UTF-8")
-    known = asked.values.get("action") in ("polldata", "runquery", "ping", "snmpget", "snmpwalk", "discover")
-    return plain("[]" if known else "Unknown Agent Request", kind="text/html; charset=UTF-8")
+        refusal = "FATAL: Client authorization failed.  You are not authorized to use this service"
+        return plain(refusal, kind="text/html; charset=UTF-8")
+    return plain("[]" if asked.values.get("action") == "polldata" else "", kind="text/html; charset=UTF-8")
 
 
 TWINS: Mapping[str, Answer] = {
