@@ -10,18 +10,21 @@ import dns.message
 import dns.rrset
 import pytest
 
+from secrecon.lab.hosts.ssrf_innocent import PREVIEWER
 from secrecon.lab.process import LabProcess
 
 
 @dataclass(slots=True)
 class Catcher:
-    """The callback listener. `lookups`: names asked for. `requests`: (Host header, path). `answer`: what names are."""
+    """The callback listener. `lookups`: names asked for. `requests`: (Host header, path). `answer`: what names are.
+    `previewed`: what a chat service's preview asked for, which is no request of the host's."""
 
     dns_port: int = 0
     http_port: int = 0
     answer: str = "127.0.0.1"
     lookups: list[str] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    previewed: str = ""
 
     def url(self, token: str, path: str = "/hit") -> str:
         return f"http://{token}.cb.test:{self.http_port}{path}"
@@ -30,7 +33,7 @@ class Catcher:
         return any(token in name for name in self.lookups)
 
     def requested(self, token: str) -> bool:
-        return any(token in host for host, _ in self.requests)
+        return any(token in host or token in path for host, path in self.requests)
 
     async def wait_for(self, token: str, seconds: float) -> bool:
         """True once an HTTP request for `token` arrived; gives up after `seconds`."""
@@ -67,7 +70,10 @@ async def catcher() -> AsyncIterator[Catcher]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         host = next(line[5:].strip() for line in head.split("\r\n") if line.lower().startswith("host:"))
-        caught.requests.append((host, head.split(" ")[1]))
+        if PREVIEWER in head:
+            caught.previewed += host
+        else:
+            caught.requests.append((host, head.split(" ")[1]))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\ncaught")
         await writer.drain()
         writer.close()

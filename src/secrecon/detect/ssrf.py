@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from secrecon.detect.evidence import curl_command, excerpt, http_evidence, printable, sent_bytes
 from secrecon.detect.ssrf_headers import REQUEST_TARGET
 from secrecon.detect.ssrf_payloads import HOP, LAST, REDIRECTS, SCHEMES, WORDS, Technique, bare, bypass_of
+from secrecon.detect.third_parties import third_party_of
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.interaction import CallbackProtocol, Interaction, Payload
 
 CHECK = "ssrf.callback"
+THIRD_PARTY = "ssrf.third-party"
 MAX_EVIDENCE = 4
 MAX_CALLBACK_TEXT = 2_000
 MAX_PARAGRAPHS = 6
@@ -59,6 +61,9 @@ def finding_for(
     requests = [hit for hit in hits if hit.protocol is not CallbackProtocol.DNS]
     if not hits:
         return None
+    strangers = [third_party_of(hit.raw) for hit in requests]
+    if strangers and all(strangers):
+        return _passed_on(payload, hits, strangers[0].name if strangers[0] else "")
     shown = bool(requests and marker and exchange and marker.encode("ascii") in exchange.reply.body)
     place, name = place_of(payload.location)
     where = _where(place, name)
@@ -87,6 +92,32 @@ def finding_for(
         references=REFERENCES,
         cwe=("CWE-918",),
         oast_verified=True,
+    )
+
+
+def _passed_on(payload: Payload, hits: Sequence[Interaction], who: str) -> Finding:
+    """Information: the address was fetched, by somebody who calls himself a third party."""
+    where = _where(*place_of(payload.location))
+    requests = [hit for hit in hits if hit.protocol is not CallbackProtocol.DNS]
+    return Finding(
+        check=THIRD_PARTY,
+        title=f"A third party fetches addresses given in {where}",
+        severity=Severity.INFO,
+        asset=payload.asset,
+        location=payload.location,
+        evidence_level=EvidenceLevel.BANNER,
+        confidence=0.3,
+        evidence=(_evidence(payload, requests, None, ""),),
+        description=(
+            f"The address given in {where} was fetched from {requests[0].remote_address} by a client that calls itself "
+            f"{who}: a service that makes previews of, or looks at, links that it is shown. So the address was passed on "
+            "or published; that this server fetched it is not shown. A server that fetches may call itself so too: where "
+            "the address is one of yours, treat this as server-side request forgery."
+        ),
+        impact="Who can place links here can have that service fetch them. Requests from it do not come from your network.",
+        remediation="Nothing, where links are meant to be shared. Else do not pass on or publish addresses unchecked.",
+        references=REFERENCES,
+        cwe=("CWE-918",),
     )
 
 
@@ -190,6 +221,23 @@ def followed_codes(lines: Iterable[str]) -> list[str]:
         elif last.startswith(HOP):
             left = min(left, len(last.removeprefix(HOP).split("-")))
     return codes[: len(codes) - left]
+
+
+def settled(findings: Iterable[Finding]) -> list[Finding]:
+    """What the findings of many payloads come to: one for each input and check. Where all who came to an input were
+    third parties, lookups for it are theirs too."""
+    groups: dict[str, list[Finding]] = {}
+    strangers: set[tuple[str, str]] = set()
+    for finding in findings:
+        groups.setdefault(finding.fingerprint, []).append(finding)
+        if finding.check == THIRD_PARTY:
+            strangers.add((finding.asset, finding.location))
+    found = [merged(group) for group in groups.values()]
+    return [
+        f
+        for f in found
+        if f.check != CHECK or f.severity is not Severity.MEDIUM or (f.asset, f.location) not in strangers
+    ]
 
 
 def merged(findings: Sequence[Finding]) -> Finding:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import quote
 
-from secrecon.detect.destinations import fetch_rank, host_in, put_into
+from secrecon.detect.destinations import fetch_rank, holds_url, host_in, looks_like_url, put_into
 from secrecon.model.asset import Parameter
 from secrecon.model.errors import BadInput
 from secrecon.model.interaction import Payload
@@ -206,19 +206,20 @@ def bypasses(
 
     `own`: the target's origin. `redirects`: how many of its redirects can be used. `named`: whether the listener has a
     domain (a part of a host name needs one). `numbers`: notations of the listener's address that are worth trying.
+    Where the input was seen with a whole address, ways for parts of one are left out; where it was seen with a part,
+    ways around a check of whole addresses.
     """
     trusted = tuple(dict.fromkeys(filter(None, (host_in(parameter.value), own.authority))))
-    likely = fetch_rank(parameter) >= LIKELY
+    likely, value = fetch_rank(parameter) >= LIKELY, parameter.value.strip()
+    whole = looks_like_url(value) or holds_url(value)
     techniques = [
         Technique.SCHEME_RELATIVE,
-        Technique.BARE_HOST,
+        *(() if whole else (Technique.BARE_HOST,)),
         Technique.EXTENSION,
-        *_TRUSTED_EACH,
-        *(_TRUSTED_ONE if likely else (Technique.IN_REST,)),
-        *((Technique.ENCODED,) if likely else ()),
-        Technique.AT,
-        Technique.SUBDOMAIN,
-        Technique.CUT,
+        *(_TRUSTED_EACH if whole or not value else ()),
+        *(_TRUSTED_ONE if likely and (whole or not value) else (Technique.IN_REST,)),
+        *((Technique.ENCODED,) if likely and ("%" in value or not value) else ()),
+        *(() if whole else (Technique.AT, Technique.SUBDOMAIN, Technique.CUT)),
         *(numbers if likely else ()),
     ]
     found: list[Bypass] = []

@@ -22,6 +22,7 @@ TOTAL_SECONDS = 5.0
 BODY_CAP = 65_536
 MAX_REDIRECTS = 5
 USER_AGENT = "acme-fetcher/1.0"
+_HEADERS = (("Accept", "*/*"), ("Connection", "close"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,13 @@ def _blind_tls() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches URLs for the lab's applications."""
+    """Fetches URLs for the lab's applications. `agent`: how it calls itself. `address`: where it connects from, "" for
+    where the system likes."""
 
     names: Names
     tls: ssl.SSLContext = field(default_factory=_blind_tls)
+    agent: str = USER_AGENT
+    address: str = ""
 
     async def fetch(self, url: str, *, follow: bool = True) -> Fetched:
         """GET `url`. Raises BadInput for what is no http(s) URL and a TargetError for what cannot be reached."""
@@ -83,12 +87,17 @@ class Fetcher:
             raise ConnectFailed(f"{host} is unreachable: the lab connects to loopback addresses only")
         try:
             reader, writer = await asyncio.open_connection(
-                address, port, ssl=self.tls if scheme == "https" else None, server_hostname=None
+                address,
+                port,
+                ssl=self.tls if scheme == "https" else None,
+                server_hostname=None,
+                local_addr=(self.address, 0) if self.address else None,
             )
         except (OSError, ssl.SSLError) as error:
             raise ConnectFailed(f"{host}:{port} is unreachable") from error
         try:
-            return await _exchange(reader, writer, url, _authority(host, port, scheme), target)
+            headers = [("Host", _authority(host, port, scheme)), ("User-Agent", self.agent), *_HEADERS]
+            return await _exchange(reader, writer, url, headers, target)
         finally:
             writer.close()
 
@@ -120,17 +129,20 @@ def _is_loopback(address: str) -> bool:
 
 
 async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, url: str, authority: str, target: str
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    url: str,
+    headers: list[tuple[str, str]],
+    target: str,
 ) -> Fetched:
     connection = h11.Connection(h11.CLIENT)
-    headers = [("Host", authority), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close")]
     try:
         request = connection.send(h11.Request(method="GET", target=target, headers=headers))
         writer.write((request or b"") + (connection.send(h11.EndOfMessage()) or b""))
         await writer.drain()
         return await _read(connection, reader, url)
     except (h11.ProtocolError, OSError) as error:
-        raise ProtocolBroken(f"{authority} sent no readable reply") from error
+        raise ProtocolBroken(f"{headers[0][1]} sent no readable reply") from error
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader, url: str) -> Fetched:

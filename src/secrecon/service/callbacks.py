@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from secrecon.detect.ssrf import CHECK, finding_for, merged
+from secrecon.detect.ssrf import CHECK, finding_for, settled
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, Payload
 from secrecon.model.scan import Attempt, Outcome, PhaseName
@@ -113,12 +113,8 @@ def _place(payload: Payload) -> tuple[str, str, str]:
 
 def _proven(sent: Sequence[Payload], hits: Sequence[Interaction]) -> list[Finding]:
     """One finding per place that was called back from."""
-    by_place: dict[tuple[str, str, str], list[Finding]] = {}
-    for payload in sent:
-        finding = finding_for(payload, hits)
-        if finding is not None:
-            by_place.setdefault(_place(payload), []).append(finding)
-    return [merged(found) for found in by_place.values()]
+    found = (finding_for(payload, hits) for payload in sent)
+    return settled([finding for finding in found if finding is not None])
 
 
 def _stronger(finding: Finding, known: Finding | None) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from secrecon.detect.inject import unsafe_reason
-from secrecon.detect.ssrf import CHECK, finding_for, merged
+from secrecon.detect.ssrf import CHECK, finding_for, settled
 from secrecon.detect.ssrf_payloads import Technique
 from secrecon.detect.ssrf_signs import difference, sign_finding
 from secrecon.engine.phase import Judgement
@@ -101,7 +101,8 @@ def _unproven(view: ScanView) -> bool:
 
 def _findings(view: ScanView, exchanges: dict[str, HttpExchange]) -> Iterator[Finding]:
     """One finding per input, with what earlier rounds found out about it (they alone saw their replies)."""
-    by_place: dict[tuple[str, str], list[Finding]] = {}
+    made: list[Finding] = []
+    earlier: dict[str, Finding] = {}
     by_token: dict[str, list[Interaction]] = {}
     for hit in view.interactions.values():
         by_token.setdefault(hit.token, []).append(hit)
@@ -114,12 +115,12 @@ def _findings(view: ScanView, exchanges: dict[str, HttpExchange]) -> Iterator[Fi
         if finding is None:
             continue
         known = view.findings.get(finding.fingerprint)
-        place = by_place.setdefault((payload.asset, payload.location), [known] if known else [])
+        if known is not None:
+            earlier[known.fingerprint] = known
         shown = known is not None and any(payload.token in evidence.callback for evidence in known.evidence)
         if not shown or known is None or finding.severity.rank > known.severity.rank:
-            place.append(finding)
-    for findings in by_place.values():
-        yield merged(findings)
+            made.append(finding)
+    yield from settled([*earlier.values(), *made])
 
 
 def _signs(view: ScanView, replies: Sequence[Reply]) -> Iterator[Finding]:

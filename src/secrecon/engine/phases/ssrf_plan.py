@@ -14,6 +14,7 @@ from itertools import zip_longest
 from secrecon.detect.bodies import XML, xml_document
 from secrecon.detect.destinations import put_into, redirect_rank
 from secrecon.detect.inject import Value, location_of, unsafe_reason, with_body, with_value, with_values
+from secrecon.detect.links import acting_word, is_static
 from secrecon.detect.redirect import CHECK as REDIRECT_CHECK
 from secrecon.detect.ssrf import CHECK, told
 from secrecon.detect.ssrf_endpoints import endpoint_shapes
@@ -343,12 +344,28 @@ def _is_public(listener: Origin) -> bool:
 
 
 def _header_paths(view: ScanView) -> list[tuple[Origin, str]]:
+    """The pages that are given headers: the first one, those that take something, and others that answered."""
+    seen: dict[str, list[str]] = {}
+    for shape_ in view.shapes:
+        if shape_.method == "GET" and "{" not in shape_.path and not unsafe_reason(shape_):
+            seen.setdefault(str(shape_.origin), []).append(shape_.path)
+    for page in view.pages:
+        origin, path = page_place(page.url)
+        if page.status == 200 and not is_static(path) and not acting_word(path) and "html" in page.content_type:
+            seen.setdefault(origin, []).append(path)
     paths: list[tuple[Origin, str]] = []
-    for origin in origins(view)[:MAX_HEADER_ORIGINS]:
-        own = [s.path for s in view.shapes if s.origin == origin and s.method == "GET" and "{" not in s.path]
-        safe = [p for p in dict.fromkeys(["/", *own]) if p.isascii() and p.isprintable() and " " not in p]
-        paths += [(origin, path) for path in safe[:MAX_HEADER_PATHS]]
+    for origin_ in origins(view)[:MAX_HEADER_ORIGINS]:
+        own = dict.fromkeys(["/", *seen.get(str(origin_), [])])
+        safe = [path for path in own if path.isascii() and path.isprintable() and " " not in path]
+        paths += [(origin_, path) for path in safe[:MAX_HEADER_PATHS]]
     return paths
+
+
+def page_place(url: str) -> tuple[str, str]:
+    """The origin and the path of a page's address."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, target = rest.partition("/")
+    return f"{scheme}://{authority}", (slash + target).partition("?")[0] or "/"
 
 
 def _headers(

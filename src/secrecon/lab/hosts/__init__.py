@@ -13,12 +13,36 @@ from secrecon.lab.hosts import (
     odd,
     ssrf,
     ssrf_channels,
+    ssrf_edge,
+    ssrf_forms,
+    ssrf_graph,
+    ssrf_innocent,
+    ssrf_products,
+    ssrf_tools,
     tls,
 )
 from secrecon.lab.site import Site
 from secrecon.lab.world import World
 
-THEMES = (home, ssrf, ssrf_channels, exposures, lookalikes, banners, behaviour, hygiene, tls, crawl, odd)
+THEMES = (
+    home,
+    ssrf,
+    ssrf_channels,
+    ssrf_tools,
+    ssrf_edge,
+    ssrf_forms,
+    ssrf_graph,
+    ssrf_products,
+    ssrf_innocent,
+    exposures,
+    lookalikes,
+    banners,
+    behaviour,
+    hygiene,
+    tls,
+    crawl,
+    odd,
+)
 
 
 def every_site(world: World) -> tuple[Site, ...]:
