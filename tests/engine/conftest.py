@@ -74,7 +74,7 @@ def make_spec(url: str, *, touch: Touch = Touch.ACTIVE, budget: Budget | None = 
 def make_engine(phases: Sequence[Phase], callbacks: Callbacks | None = None) -> Engine:
     return Engine(
         phases=phases,
-        info=EngineInfo("test", "0" * 64),
+        info=lambda: EngineInfo("test", "0" * 64),
         clock=SystemClock(),
         resolver=Resolver((("127.0.0.1", 9),), timeout=0.5),  # nothing listens there: no name is looked up outside
         callbacks=callbacks,

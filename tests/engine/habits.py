@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from secrecon.app.feeds import Library
 from secrecon.app.parts import build_callbacks, build_info, build_listener, build_phases
 from secrecon.app.settings import Settings
 from secrecon.engine.memory import MemoryLog
@@ -148,7 +149,7 @@ class Scan:
         phases = [phase for phase in build_phases(settings, load_core()) if not steps or phase.step in steps]
         engine = Engine(
             phases=phases,
-            info=build_info(load_core()),
+            info=lambda: build_info(Library(settings, load_core())),
             clock=clock,
             resolver=Resolver((("127.0.0.1", 9),), timeout=0.5),
             callbacks=callbacks,
@@ -188,7 +189,7 @@ class Scan:
             payloads=tuple(log.payloads.values()),
             interactions=tuple(log.hits.values()),
             self_test=log.self_test,
-            engine=build_info(load_core()),
+            engine=engine.info,
             not_run=log.not_run(engine.steps(spec)),
             requests=log.requests,
             received=log.received,

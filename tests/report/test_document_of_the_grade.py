@@ -6,14 +6,12 @@ from pathlib import Path
 
 from secrecon.report.coverage import ENOUGH_SHARE
 from secrecon.report.grade import (
-    BASE,
     BUCKETS,
-    EVIDENCE_PERCENT,
     HALF_COVERED,
-    KEV_PERCENT,
     THRESHOLDS,
     WELL_COVERED,
 )
+from secrecon.report.risk import BASE, EVIDENCE_PERCENT, KEV_PERCENT, LIKELY
 
 TEXT = (Path(__file__).parents[2] / "docs" / "grade.md").read_text(encoding="utf-8")
 
@@ -28,7 +26,9 @@ def test_the_tables_are_the_code() -> None:
     for bucket, _, limit in BUCKETS:
         row = next(row for row in TEXT.splitlines() if row.startswith(f"| {bucket} | severity"))
         assert row.endswith("| no limit |" if limit is None else f"| {limit // 100} |")
-    assert f"KEV is {KEV_PERCENT / 100:.2f}" in TEXT
+    assert f"exploited vulnerabilities | {KEV_PERCENT / 100:.2f} |" in TEXT
+    for floor, percent in LIKELY:
+        assert f"| EPSS {floor} and more | {percent / 100:.2f} |" in TEXT
 
 
 def test_the_shares_are_the_code() -> None:

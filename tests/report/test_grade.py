@@ -31,6 +31,8 @@ def worse_variants(finding: Finding) -> list[Finding]:
         variants.append(replace(finding, oast_verified=True))
     if finding.cve_id is not None:
         variants.append(replace(finding, kev=True))
+        variants.append(replace(finding, epss=1.0))
+        variants.append(replace(finding, epss=min(1.0, (finding.epss or 0.0) + 0.2)))
     return variants
 
 
@@ -97,7 +99,7 @@ def test_the_arithmetic_adds_up(record: ScanRecord) -> None:
         assert round(step.total * 100) == total
     assert round(graded.points * 100) == total
     for term in graded.terms:
-        exact = term.base * term.evidence_factor * term.confidence * term.kev_factor
+        exact = term.base * term.evidence_factor * term.confidence * term.exploitation_factor
         assert term.points == pytest.approx(exact, abs=0.0051)
     assert graded.letter == max([graded.earned, *(cap.letter for cap in graded.caps)], key=LETTERS.index)
 

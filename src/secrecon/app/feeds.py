@@ -5,16 +5,26 @@ from __future__ import annotations
 import datetime
 import random
 import threading
-import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
 
 from secrecon.app.settings import Settings
+from secrecon.intel.aliases import load_aliases
+from secrecon.intel.core import Core
 from secrecon.intel.feeds.sources import Source, parse, shipped
+from secrecon.intel.index.tables import IndexBroken
+from secrecon.intel.knowledge import Knowledge, dates_of, feeds_of
 from secrecon.intel.lookup import Index
 from secrecon.model.errors import OperatorError
+from secrecon.model.scan import FeedInfo
 from secrecon.net.clock import SystemClock
 from secrecon.net.feeds import FeedFetcher
 from secrecon.service.feeds import FeedOutcome, Told, sync_feeds
 from secrecon.service.feeds_state import FeedStore
+
+log_ = structlog.get_logger("secrecon.feeds")
 
 
 def feed_sources(settings: Settings, now: float) -> tuple[Source, ...]:
@@ -47,20 +57,51 @@ async def sync(settings: Settings, told: Told, *, due_only: bool, smaller: froze
 
 
 class Library:
-    """The index in use, opened once and again when it was replaced. Whoever took it keeps the one they took."""
+    """What scans look things up in: the core, and the index in use, which is opened again when it was replaced. Whoever took
+    one keeps it to the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, core: Core) -> None:
         self._store = FeedStore(settings.data_dir)
         self._lock = threading.Lock()
-        self._open: weakref.WeakValueDictionary[str, Index] = weakref.WeakValueDictionary()
-        self._current: Index | None = None
+        self._known = Knowledge(core, load_aliases())
 
-    def current(self) -> Index | None:
-        """The newest index; None where no feed was ever taken in."""
-        path = self._store.index_path(self._store.load())
+    def current(self) -> Knowledge:
+        """The newest state. An index that cannot be read is told in the log, and the core stands alone."""
+        manifest = self._store.load()
+        path = self._store.index_path(manifest)
         with self._lock:
-            if path is None:
-                self._current = None
-            elif self._current is None or self._current.path != path:
-                self._current = self._open[path.name] = Index(path)
-            return self._current
+            open_now = self._known.index.path if self._known.index is not None else None
+            if path != open_now:
+                self._known = replace(self._known, index=None, dates={})
+                index = self._opened(path) if path is not None else None
+                if index is not None:
+                    self._known = replace(self._known, index=index, dates=dates_of(index))
+            return self._known
+
+    def feeds(self) -> tuple[FeedInfo, ...]:
+        """What reports say of it, and of feeds that have an alarm."""
+        try:
+            known, manifest = self.current(), self._store.load()
+        except OperatorError as error:
+            log_.error("the feeds cannot be read", error=str(error))
+            return feeds_of(replace(self._known, index=None, dates={}))
+        alarms = {entry.name: entry.alarm for entry in manifest.entries.values() if entry.alarm}
+        made = [
+            replace(feed, note=f"alarm: {alarms.pop(feed.name)}; the last good copy was used")
+            if feed.name in alarms
+            else feed
+            for feed in feeds_of(known)
+        ]
+        made += [
+            FeedInfo(name, "", 0, "", f"alarm: {alarm}; nothing of it was used")
+            for name, alarm in sorted(alarms.items())
+        ]
+        return tuple(made)
+
+    @staticmethod
+    def _opened(path: Path) -> Index | None:
+        try:
+            return Index(path)
+        except (IndexBroken, OSError) as error:
+            log_.error("the index cannot be used; run `secrecon feeds sync` or import again", error=str(error))
+            return None

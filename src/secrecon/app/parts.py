@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from secrecon import __version__
 from secrecon.app.armory import Armory
+from secrecon.app.feeds import Library
 from secrecon.app.rules_digest import rules_digest
 from secrecon.app.settings import Settings, server_address
 from secrecon.detect.fingerprint import Fingerprints
@@ -56,17 +57,22 @@ def build_resolver(settings: Settings) -> Resolver:
 
 
 def build_phases(
-    settings: Settings, core: Core, armory: Armory | None = None, clock: Clock | None = None
+    settings: Settings,
+    core: Core,
+    armory: Armory | None = None,
+    clock: Clock | None = None,
+    library: Library | None = None,
 ) -> Sequence[Phase | Dialogue]:
     """The pipeline in order."""
     armory, clock = armory or Armory(settings), clock or SystemClock()
+    library = library or Library(settings, core)
     return (
         ResolvePhase(),
         DiscoverPhase(),
         ProbePhase(settings.web_ports),
         FingerprintPhase(Fingerprints.load()),
         CrawlPhase(),
-        MatchPhase(core),
+        MatchPhase(library.current),
         HygienePhase(),
         ExposuresPhase(),
         BehaviourPhase(),
@@ -127,9 +133,9 @@ def build_client(
     return OastClient(settings.oast_server, clock, options, source, identity, on_gap, heard)
 
 
-def build_info(core: Core, armory: Armory | None = None) -> EngineInfo:
+def build_info(library: Library, armory: Armory | None = None) -> EngineInfo:
     """What every report says of the engine: version, rules and data."""
-    return EngineInfo(__version__, rules_digest(), (core.feed, *(armory.feeds() if armory else ())))
+    return EngineInfo(__version__, rules_digest(), (*library.feeds(), *(armory.feeds() if armory else ())))
 
 
 def build_engine(
@@ -137,9 +143,10 @@ def build_engine(
 ) -> Engine:
     """The engine with every phase."""
     core, armory = load_core(), Armory(settings)
+    library = Library(settings, core)
     return Engine(
-        phases=build_phases(settings, core, armory, clock),
-        info=build_info(core, armory),
+        phases=build_phases(settings, core, armory, clock, library),
+        info=lambda: build_info(library, armory),
         clock=clock,
         resolver=resolver,
         callbacks=callbacks,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 
+@functools.cache
 def rules_digest() -> str:
     """sha256 hex over the names and bytes of every file below `secrecon.rules`, in sorted order."""
     digest = hashlib.sha256()

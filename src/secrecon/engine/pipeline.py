@@ -68,14 +68,15 @@ class Engine:
     """Runs scans round by round.
 
     `phases` in pipeline order. `callbacks`: the listener, or None where there is none (SSRF is then recorded as not
-    testable). `listener_origins`: origins of our own listener, which the self-test may contact.
+    testable). `info` is asked at each scan's start, as data is refreshed meanwhile. `listener_origins`: origins of our
+    own listener, which the self-test may contact.
     """
 
     def __init__(
         self,
         *,
         phases: Sequence[Phase | Dialogue],
-        info: EngineInfo,
+        info: Callable[[], EngineInfo],
         clock: Clock,
         resolver: Resolver,
         callbacks: Callbacks | None,
@@ -87,7 +88,12 @@ class Engine:
         self._callbacks = callbacks
         self._listener_origins = listener_origins
         self._sessions: dict[str, _Session] = {}
-        self.info = info
+        self._info = info
+
+    @property
+    def info(self) -> EngineInfo:
+        """What a scan that starts now works with: version, rules and the data as it is."""
+        return self._info()
 
     def steps(self, spec: ScanSpec) -> tuple[tuple[str, PhaseName], ...]:
         """The steps of this scan in order, each with the documented phase it belongs to."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from secrecon.intel.core import Core, CveRecord, Product
 from secrecon.intel.versions import Placement, place
 from secrecon.model.asset import Technology
-from secrecon.model.finding import EvidenceLevel
+from secrecon.model.finding import NOTHING_KNOWN, EvidenceLevel, Threat
 
 IN_RANGE = 0.6
 """The version is in the affected range, and nothing else is known against it."""
@@ -27,14 +27,19 @@ BACKPORT_WITH_CONDITION = 0.2
 
 @dataclass(frozen=True, slots=True)
 class CveMatch:
-    """One CVE that may apply. `level`: VERSION_RANGE or BANNER. `confidence`: one of the constants above, or the
-    confidence of the technology where that is lower. `reason`: why it was matched and what speaks against it."""
+    """One CVE that may apply. `name`: of the product. `level`: VERSION_RANGE or BANNER. `confidence`: one of the constants
+    above, or the confidence of the technology where that is lower. `reason`: why it was matched and what speaks
+    against it. The rest is what feeds say of its exploitation."""
 
     cve: CveRecord
-    product: Product
+    name: str
     level: EvidenceLevel
     confidence: float
     reason: str
+    epss: float | None = None
+    kev: bool = False
+    ssvc: str | None = None
+    threat: Threat = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +86,4 @@ def _matched(technology: Technology, product: Product, cve: CveRecord) -> CveMat
         base = IN_RANGE_WITH_CONDITION if cve.needs else IN_RANGE
     if cve.needs:
         reason += f"; the flaw also needs {cve.needs}, which a version does not show"
-    return CveMatch(cve, product, level, min(base, technology.confidence), reason)
+    return CveMatch(cve, product.name, level, min(base, technology.confidence), reason, kev=cve.kev)

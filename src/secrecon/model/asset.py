@@ -97,7 +97,8 @@ class Technology:
 
     `name`: the fingerprint's stable id, such as `nginx`. `version` "" where unknown. `cpe`: a CPE 2.3 prefix
     `cpe:2.3:a:vendor:product` or "". `evidence`: where it was read, such as `header Server: nginx/1.18.0`.
-    `distribution`: `Ubuntu`, `Debian`, `el8` and such where the banner tells (a backport is then possible).
+    `distribution`: `Ubuntu`, `Debian`, `el8` and such where the banner tells (a backport is then possible). `package`: its
+    package where the banner names the revision too, as `deb/debian:11/openssh`, and `package_version`.
     """
 
     asset: str
@@ -107,6 +108,8 @@ class Technology:
     evidence: str
     confidence: float
     distribution: str = ""
+    package: str = ""
+    package_version: str = ""
 
     @property
     def key(self) -> str:

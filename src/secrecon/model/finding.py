@@ -67,12 +67,36 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Threat:
+    """What feeds say of a CVE's exploitation, each with the date of its feed (ISO 8601, "" where it has none of its own).
+
+    `epss_percentile`: share of CVEs that are less likely to be exploited. `ssvc_points`: the published points that
+    the decision rests on. `cvss_provider`: who gave the score.
+    """
+
+    epss_percentile: float | None = None
+    epss_date: str = ""
+    kev_added: str = ""
+    kev_due: str = ""
+    kev_ransomware: bool = False
+    kev_date: str = ""
+    ssvc_points: str = ""
+    ssvc_date: str = ""
+    cvss_provider: str = ""
+    cvss_date: str = ""
+
+
+NOTHING_KNOWN = Threat()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One problem on one asset.
 
     `check`: the stable id of the check, such as `exposure.git-config` or `cve.CVE-2021-41773`. `asset`: the
     origin, host:port or name. `location`: where on it (path, parameter, header), "" for the whole asset.
-    `confidence`: 0.0-1.0. `cvss`: base score and vector, or None. `kev`: True/False for a CVE, None without one.
+    `confidence`: 0.0-1.0. `cvss`: base score and vector, or None. `epss`: probability of exploitation in the next 30 days.
+    `kev`: True/False for a CVE, None without one. `ssvc`: the decision, such as `Attend`.
     """
 
     check: str
@@ -95,6 +119,7 @@ class Finding:
     kev: bool | None = None
     ssvc: str | None = None
     oast_verified: bool = False
+    threat: Threat = NOTHING_KNOWN
 
     @property
     def fingerprint(self) -> str:

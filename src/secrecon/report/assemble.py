@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from secrecon.model.asset import Asset, Page, RequestShape, Service, Technology, TlsInfo
-from secrecon.model.finding import Evidence
+from secrecon.model.finding import Evidence, Threat
 from secrecon.model.interaction import Interaction, OastReach, OastSelfTest, Payload
 from secrecon.model.record import FindingRecord, ScanRecord
 from secrecon.model.target import TargetKind
@@ -26,8 +26,9 @@ from secrecon.report.document import (
     TechnologySeen,
     TlsSeen,
 )
-from secrecon.report.grade import grade, weight
+from secrecon.report.grade import grade
 from secrecon.report.narrative import as_text, tell
+from secrecon.report.risk import weight
 from secrecon.report.text import block, iso, line
 
 MOST_EVIDENCE = 20
@@ -71,6 +72,23 @@ def show_finding(record: FindingRecord) -> ReportFinding:
         remediation=block(finding.remediation),
         references=tuple(line(url) for url in finding.references),
         cwe=tuple(line(cwe, 40) for cwe in finding.cwe),
+        threat=_threat(finding.threat),
+    )
+
+
+def _threat(threat: Threat) -> Threat:
+    """The same, safe to show: dates and names come from feeds."""
+    return Threat(
+        epss_percentile=_within(threat.epss_percentile, 1.0),
+        epss_date=line(threat.epss_date, 40),
+        kev_added=line(threat.kev_added, 40),
+        kev_due=line(threat.kev_due, 40),
+        kev_ransomware=threat.kev_ransomware,
+        kev_date=line(threat.kev_date, 40),
+        ssvc_points=line(threat.ssvc_points, 300),
+        ssvc_date=line(threat.ssvc_date, 40),
+        cvss_provider=line(threat.cvss_provider, 80),
+        cvss_date=line(threat.cvss_date, 40),
     )
 
 

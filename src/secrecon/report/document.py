@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
+from secrecon.model.finding import NOTHING_KNOWN, EvidenceLevel, FindingStatus, Severity, Threat
 from secrecon.model.scan import Outcome, PhaseName, ScanMode, ScanStatus
 
 
@@ -54,6 +54,7 @@ class ReportFinding:
     remediation: str
     references: tuple[str, ...]
     cwe: tuple[str, ...]
+    threat: Threat = NOTHING_KNOWN
 
     @property
     def counts(self) -> bool:
@@ -200,7 +201,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What one finding adds: points = base x evidence x confidence x KEV, rounded to 0.01.
+    """What one finding adds: points = base x evidence x confidence x exploitation, rounded to 0.01.
 
     `bucket` says which step of the sum it goes to.
     """
@@ -212,7 +213,7 @@ class Term:
     base: float
     evidence_factor: float
     confidence: float
-    kev_factor: float
+    exploitation_factor: float
     points: float
     bucket: str
 

@@ -11,26 +11,13 @@ from secrecon.model.finding import EvidenceLevel, Severity
 from secrecon.model.scan import ScanStatus
 from secrecon.report.coverage import REQUIRED, phases_missed
 from secrecon.report.document import Cap, Coverage, Facts, Grade, ReportFinding, Step, Term
+from secrecon.report.risk import BASE, EVIDENCE_PERCENT, exploitation, level_of, weight
 from secrecon.report.text import count, listed
 
 LETTERS = "ABCDF"
 THRESHOLDS = (("A", 500), ("B", 2_000), ("C", 4_000), ("D", 8_000))
 """Letter, and the hundredths of a point that it stays below; from the last on it is F."""
 
-BASE = {
-    Severity.CRITICAL: 100,
-    Severity.HIGH: 50,
-    Severity.MEDIUM: 15,
-    Severity.LOW: 3,
-    Severity.INFO: 0,
-}
-EVIDENCE_PERCENT = {
-    EvidenceLevel.BANNER: 30,
-    EvidenceLevel.VERSION_RANGE: 60,
-    EvidenceLevel.BEHAVIOUR: 100,
-    EvidenceLevel.CALLBACK: 125,
-}
-KEV_PERCENT = 150
 BUCKETS: tuple[tuple[str, str, int | None], ...] = (
     ("low", "low severity", 1_500),
     ("banner", "version banner alone, medium and above", 3_000),
@@ -54,33 +41,22 @@ def grade(facts: Facts, coverage: Coverage) -> Grade:
     return Grade(letter, earned, points / 100, terms, steps, caps, _words(letter, earned, points, caps))
 
 
-def weight(finding: ReportFinding) -> int:
-    """What a finding adds, in hundredths of a point."""
-    level = EvidenceLevel.CALLBACK if finding.oast_verified else finding.evidence_level
-    kev = KEV_PERCENT if finding.is_kev else 100
-    confidence = round(finding.confidence_score * 100)
-    return (BASE[finding.severity] * EVIDENCE_PERCENT[level] * confidence * kev + 5_000) // 10_000
-
-
 def worst(letters: list[str]) -> str:
     """The worst of some letters."""
     return max(letters, key=LETTERS.index)
 
 
 def _term(finding: ReportFinding) -> Term:
-    level = EvidenceLevel.CALLBACK if finding.oast_verified else finding.evidence_level
-    base = BASE[finding.severity]
-    confidence = round(finding.confidence_score * 100)
-    kev = KEV_PERCENT if finding.is_kev else 100
+    level = level_of(finding)
     return Term(
         fingerprint=finding.fingerprint,
         title=finding.title,
         place=finding.place,
         severity=finding.severity,
-        base=float(base),
+        base=float(BASE[finding.severity]),
         evidence_factor=EVIDENCE_PERCENT[level] / 100,
-        confidence=confidence / 100,
-        kev_factor=kev / 100,
+        confidence=round(finding.confidence_score * 100) / 100,
+        exploitation_factor=exploitation(finding) / 100,
         points=weight(finding) / 100,
         bucket=_bucket(finding.severity, level),
     )

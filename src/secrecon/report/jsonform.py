@@ -20,6 +20,7 @@ from secrecon.report.document import (
     ReportFinding,
     ServiceSeen,
 )
+from secrecon.report.risk import arithmetic, weight
 
 Json = dict[str, JsonValue]
 
@@ -107,6 +108,8 @@ def finding_document(finding: ReportFinding) -> Json:
         "cvss": cvss,
         "epss": finding.epss,
         "ssvc": finding.ssvc,
+        "exploitation": _exploitation(finding),
+        "risk": {"points": weight(finding) / 100, "arithmetic": arithmetic(finding)},
         "asset": finding.asset,
         "location": finding.location,
         "description": finding.description,
@@ -118,6 +121,24 @@ def finding_document(finding: ReportFinding) -> Json:
         "first_seen": finding.first_seen,
         "last_seen": finding.last_seen,
         "status": str(finding.status),
+    }
+
+
+def _exploitation(finding: ReportFinding) -> Json | None:
+    """What feeds say of attacks on the CVE, with their dates; None without a CVE."""
+    if finding.cve_id is None:
+        return None
+    threat = finding.threat
+    return {
+        "epss_percentile": threat.epss_percentile,
+        "epss_date": threat.epss_date or None,
+        "kev_added": threat.kev_added or None,
+        "kev_due": threat.kev_due or None,
+        "kev_ransomware": threat.kev_ransomware,
+        "kev_date": threat.kev_date or None,
+        "ssvc_points": threat.ssvc_points or None,
+        "ssvc_date": threat.ssvc_date or None,
+        "cvss_provider": threat.cvss_provider or None,
     }
 
 
@@ -257,7 +278,7 @@ def _grade(graded: Grade) -> Json:
                 "base": term.base,
                 "evidence_factor": term.evidence_factor,
                 "confidence": term.confidence,
-                "kev_factor": term.kev_factor,
+                "exploitation_factor": term.exploitation_factor,
                 "points": term.points,
                 "step": term.bucket,
             }

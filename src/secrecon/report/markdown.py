@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from secrecon.report.causes import root_causes
 from secrecon.report.document import EvidenceItem, Report, ReportFinding
+from secrecon.report.risk import arithmetic
 from secrecon.report.text import count, listed
 
 _SPECIAL = {ord(c): "\\" + c for c in "\\`*_[]|~$@"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
@@ -87,7 +88,8 @@ def _finding(finding: ReportFinding) -> str:
         ("Verified by callback", "yes" if finding.oast_verified else "no"),
         ("CVSS", _cvss(finding)),
         ("EPSS", "" if finding.epss is None else f"{finding.epss:.5f}"),
-        ("SSVC", finding.ssvc or ""),
+        ("SSVC", finding.threat.ssvc_points or finding.ssvc or ""),
+        ("Risk", arithmetic(finding)),
         ("CWE", " ".join(finding.cwe)),
         ("Status", f"{finding.status}, first seen {finding.first_seen}"),
         ("Fingerprint", finding.fingerprint),
@@ -144,14 +146,14 @@ def _coverage(report: Report) -> str:
 
 def _grade(report: Report) -> str:
     graded = report.grade
-    header = ("Finding", "Base", "Evidence", "Confidence", "KEV", "Points")
+    header = ("Finding", "Base", "Evidence", "Confidence", "Attacks", "Points")
     terms = [
         (
             f"{term.title} at {term.place}",
             f"{term.base:g}",
             f"{term.evidence_factor:g}",
             f"{term.confidence:.2f}",
-            f"{term.kev_factor:g}",
+            f"{term.exploitation_factor:g}",
             f"{term.points:.2f}",
         )
         for term in graded.terms

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from secrecon.report.causes import BASIS, root_causes
 from secrecon.report.document import AreaCoverage, CallbackHit, CoverageCount, Report, Term
+from secrecon.report.risk import arithmetic
 from secrecon.report.text import clock_time, count, day, is_link
 
 _TEMPLATES = files("secrecon.report") / "templates"
@@ -114,7 +115,7 @@ def term_rows(report: Report) -> tuple[TermRow, ...]:
     alike: dict[tuple[str, float, float, float, float], list[Term]] = {}
     for term in report.grade.terms:
         if term.points > 0:
-            key = (term.title, term.base, term.evidence_factor, term.confidence, term.kev_factor)
+            key = (term.title, term.base, term.evidence_factor, term.confidence, term.exploitation_factor)
             alike.setdefault(key, []).append(term)
     return tuple(
         TermRow(terms[0].title, terms[0].fingerprint, terms[0], len(terms), _points(terms))
@@ -199,6 +200,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(day=day, clock=clock_time, cell=cell_words, count=count)
     environment.tests["link"] = is_link
+    environment.globals["risk"] = arithmetic
     return environment
 
 

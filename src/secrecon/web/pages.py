@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from secrecon.report.causes import BASIS
 from secrecon.report.page import cell_words
+from secrecon.report.risk import arithmetic
 from secrecon.report.text import block, clock_time, count, day, is_link, line
 from secrecon.web.access import Visitor, sign_in_address
 from secrecon.web.static_files import address
@@ -147,6 +148,7 @@ def _environment() -> Environment:
     )
     environment.globals["static"] = address
     environment.globals["basis"] = BASIS
+    environment.globals["risk"] = arithmetic
     environment.tests["link"] = is_link
     return environment
 

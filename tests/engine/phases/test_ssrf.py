@@ -49,7 +49,7 @@ class World:
             )
         engine = Engine(
             phases=[_Here(self.app.origin, shapes), BehaviourPhase(), SsrfPhase()],
-            info=EngineInfo("test", "0" * 64),
+            info=lambda: EngineInfo("test", "0" * 64),
             clock=SystemClock(),
             resolver=self.resolver,
             callbacks=callbacks,

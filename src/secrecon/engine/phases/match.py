@@ -1,20 +1,21 @@
-"""Match: known CVEs of the versions that were seen, from the curated core. Sends nothing.
+"""Match: known CVEs of the versions that were seen, from the curated core and the feeds. Sends nothing.
 
 A match says that a version lies in an affected range, and never more: words, evidence level and confidence all say
 that nothing was tried on the target. Where a version is not known, nothing is reported and the ledger says so; a
-CVE that the core does not hold is not known to be absent, which the ledger's reason and the feed note tell.
+CVE that no source holds is not known to be absent, which the ledger's reason and the feed note tell. One look-up uses
+one state of the data from beginning to end, and its evidence names it.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
-from secrecon.intel.core import Core
-from secrecon.intel.match import CveMatch, look_up
+from secrecon.intel.knowledge import Knowledge, Known
+from secrecon.intel.match import CveMatch
 from secrecon.model.asset import Technology
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding
 from secrecon.model.probe import Probe, Reply
@@ -35,8 +36,8 @@ class MatchPhase:
     modes: ClassVar[frozenset[ScanMode]] = frozenset(ScanMode)
     max_rounds: ClassVar[int] = 1
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, knowledge: Callable[[], Knowledge]) -> None:
+        self._knowledge = knowledge
 
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
         return [(CHECK, service.asset) for service in view.web]
@@ -49,51 +50,61 @@ class MatchPhase:
         by_asset: dict[str, list[Technology]] = {service.asset: [] for service in view.web}
         for technology in view.technologies:
             by_asset.setdefault(technology.asset, []).append(technology)
+        knowledge = self._knowledge()
         for asset, technologies in by_asset.items():
-            yield from self._judge_asset(asset, technologies)
+            yield from self._judge_asset(knowledge, asset, technologies)
 
-    def _judge_asset(self, asset: str, technologies: Sequence[Technology]) -> Iterable[Judgement]:
+    def _judge_asset(
+        self, knowledge: Knowledge, asset: str, technologies: Sequence[Technology]
+    ) -> Iterable[Judgement]:
         versioned = [technology for technology in technologies if technology.version]
+        present = {":".join(technology.cpe.split(":")[2:5]) for technology in technologies if technology.cpe}
         found: dict[str, Finding] = {}
         notes: list[str] = []
+        unheard: list[str] = []
         decided = 0
         for technology in versioned:
-            lookup = look_up(self._core, technology)
-            decided += len(lookup.product.cves) - len(lookup.undecided) if lookup.product else 0
-            if lookup.undecided:
-                told = f"{technology.name} {technology.version}"
-                notes.append(f"{told} is too rough to place against {_named(lookup.undecided)}")
-            for match in lookup.matches:
-                finding = _finding(technology, match)
-                known = found.get(finding.fingerprint)
-                if known is None or _weight(finding) > _weight(known):
+            known = knowledge.look_up(technology, present)
+            decided += known.decided
+            if not known.known:
+                unheard.append(technology.name)
+            notes += _notes(technology, known)
+            for match in known.matches:
+                finding = _finding(technology, match, knowledge.data)
+                before = found.get(finding.fingerprint)
+                if before is None or _weight(finding) > _weight(before):
                     found[finding.fingerprint] = finding
         yield from found.values()
-        yield self._attempt(asset, technologies, versioned, notes, decided)
-
-    def _attempt(
-        self,
-        asset: str,
-        technologies: Sequence[Technology],
-        versioned: Sequence[Technology],
-        notes: Sequence[str],
-        decided: int,
-    ) -> Attempt:
-        """Done where at least one CVE of the core could be decided; what could not be is told either way."""
         seen = {technology.name for technology in versioned}
-        unversioned = [
-            t for t in technologies if t.name not in seen and self._core.product(t.name, t.cpe) is not None
-        ]
-        rest = list(notes)
-        if unversioned:
-            rest.append(f"version unknown: {_named([t.name for t in unversioned])}")
-        unheard = [t.name for t in versioned if self._core.product(t.name, t.cpe) is None]
+        for technology in technologies:
+            if technology.name not in seen:
+                candidates = knowledge.look_up(technology, present)
+                if candidates.known:
+                    notes.append(_unversioned(technology, candidates))
         if unheard and not decided:
-            rest.append(f"the curated core has no record of {_named(unheard)}")
-        reason = "; ".join(rest)
+            source = "no source has" if knowledge.index is not None else "the curated core has no"
+            notes.append(f"{source}{' a' if source.endswith('has') else ''} record of {_named(unheard)}")
+        yield self._attempt(asset, notes, decided)
+
+    def _attempt(self, asset: str, notes: Sequence[str], decided: int) -> Attempt:
+        """Done where at least one CVE could be decided; what could not be is told either way."""
+        reason = "; ".join(dict.fromkeys(notes))
         if decided:
             return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.DONE, reason)
         return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.SKIPPED, reason or NO_TECHNOLOGY)
+
+
+def _notes(technology: Technology, known: Known) -> Iterable[str]:
+    told = f"{technology.name} {technology.version}"
+    if known.undecided:
+        yield f"{told} is too rough to place against {_named(known.undecided)}, or has no order with their limits"
+    if known.more:
+        yield f"{told} matches {known.more:,} more CVEs than are shown, less pressing ones"
+
+
+def _unversioned(technology: Technology, known: Known) -> str:
+    count = f" ({known.candidates:,} CVEs are candidates)" if known.candidates else ""
+    return f"version unknown: {technology.name}{count}"
 
 
 def _named(names: Iterable[str]) -> str:
@@ -106,9 +117,9 @@ def _weight(finding: Finding) -> tuple[int, float]:
     return finding.evidence_level.rank, finding.confidence
 
 
-def _finding(technology: Technology, match: CveMatch) -> Finding:
-    cve, product = match.cve, match.product
-    shown = f"{product.name} {technology.version}"
+def _finding(technology: Technology, match: CveMatch, data: str) -> Finding:
+    cve = match.cve
+    shown = f"{match.name} {technology.version}"
     doubt = ""
     if match.level is EvidenceLevel.BANNER:
         doubt = (
@@ -116,10 +127,10 @@ def _finding(technology: Technology, match: CveMatch) -> Finding:
             "fixes are in before acting on this."
         )
     needs = f" The flaw also needs {cve.needs}." if cve.needs else ""
-    known = f" CISA has listed it as exploited since {cve.kev_added}." if cve.kev else ""
+    known = f" CISA has listed it as exploited since {match.threat.kev_added}." if match.kev else ""
     evidence = Evidence(
         kind="version",
-        summary=f"{match.reason}; not verified",
+        summary=f"{match.reason}; not verified; {data}",
         response=technology.evidence,
         matcher=f"version {technology.version} read from: {technology.evidence}",
         curl=f"curl -sk -i {shlex.quote(technology.asset + '/')}",
@@ -140,10 +151,12 @@ def _finding(technology: Technology, match: CveMatch) -> Finding:
         impact=f"Where the flaw applies: {cve.impact}",
         remediation=cve.fix,
         references=cve.references,
-        cve_id=cve.id,
+        cve_id=cve.id if cve.id.startswith("CVE-") else None,
         cwe=cve.cwe,
         cvss_score=cve.cvss_score,
         cvss_vector=cve.cvss_vector,
-        epss=None,
-        kev=cve.kev,
+        epss=match.epss,
+        kev=match.kev if cve.id.startswith("CVE-") else None,
+        ssvc=match.ssvc,
+        threat=match.threat,
     )

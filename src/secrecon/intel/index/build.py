@@ -108,7 +108,9 @@ def build(
                 feeds[kind] = _noted(previous, kind)
                 continue
             _KindBuilder(writer, kind, of, built, told).run(files)
-            feeds[kind] = [{"name": file.name, **asdict(built.counted[file.name])} for file in files]
+            feeds[kind] = [
+                {"name": file.name, "sha256": file.sha256, **asdict(built.counted[file.name])} for file in files
+            ]
     return built
 
 
