@@ -62,7 +62,7 @@ def langflow_code(asked: Asked, fixed: bool) -> Told:
 
 
 def langflow_origins(asked: Asked, fixed: bool) -> Told:
-    """1.6.9 and 1.7.0 allow every origin to use cookies; the cookies of 1.7.0 do not travel to other sites' requests."""
+    """1.6.9 and 1.7.0 look alike to a browser that asks first; the version tells them apart."""
     if asked.path == "/api/v1/version":
         version = "1.7.0" if fixed else "1.6.9"
         return compact({"version": version, "main_version": version, "package": "Langflow"})

@@ -32,7 +32,7 @@ def nvms(asked: Asked, fixed: bool) -> Told:
     """NVMS-1000, and one that stays in its folder."""
     if asked.path == "/Pages/login.htm":
         return shown("NVMS-1000", "<input id='username'>")
-    if asked.path.count("../") >= 3 and asked.path.endswith("/windows/win.ini"):
+    if asked.path.startswith("/../../../") and asked.path.endswith("/windows/win.ini"):
         return denied(400) if fixed else plain(WIN_INI)
     return moved("/Pages/login.htm") if asked.path == "/" else absent()
 

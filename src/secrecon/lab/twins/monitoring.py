@@ -18,7 +18,7 @@ def grafana(asked: Asked, fixed: bool) -> Told:
     if found is None:
         return shown("Grafana", "<div>Loading Grafana</div>") if asked.path in ("/", "/login") else absent()
     if found[1] not in ("alertlist", "text"):
-        return as_json({"message": "plugin to install not found"}, 404)
+        return as_json({"message": "Plugin not found"}, 404)
     climbs = found[2].count("../") >= 8 and found[2].endswith("../etc/passwd")
     if fixed or not climbs:
         return as_json({"message": "Plugin file not found"}, 404)

@@ -35,8 +35,8 @@ def _front(asked: Asked) -> Told | None:
 
 def cgi_soft_hyphen(asked: Asked, fixed: bool) -> Told:
     """8.3.7 on a Windows of a code page that turns a soft hyphen into a dash; 8.3.8 looks for both."""
-    options = asked.query.replace("%AD", "-").replace("+", " ").replace("%3d", "=")
-    if not fixed and asked.path in ("/index.php", "/php-cgi/php-cgi.exe") and f"-d {_INPUT}" in options:
+    options = asked.query.replace("+", " ").replace("%3d", "=")
+    if not fixed and asked.path in ("/index.php", "/php-cgi/php-cgi.exe") and f"%ADd {_INPUT}" in options:
         return plain(echoed(asked.text), kind="text/html; charset=UTF-8")
     if asked.path.endswith("php-cgi.exe"):
         return denied()
