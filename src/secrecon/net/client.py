@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 from secrecon.model.errors import ConnectFailed, TargetError, TlsFailed
@@ -70,16 +70,14 @@ class Client:
         Raises BadInput for a request that cannot be written, and the TargetError family.
         """
         wire = request_bytes(request)
-        limits = self._limits
-        if limits.body != body_cap:
-            limits = Limits(limits.head, body_cap, limits.chunk_line, limits.trailers, limits.interim)
+        limits = self._limits.with_body(body_cap)
         way = _Way((request.origin, ""), addresses, self._timeouts, keep=request.raw is None)
         return await self._send(request, way, wire, limits, total)
 
     async def send_raw(self, raw: RawSend, addresses: Sequence[str], body_cap: int, total: float) -> HttpReply:
         """Send exactly `raw.request.raw` as `raw` says. Otherwise as `send`."""
         request, wire = raw.request, raw.request.raw or b""
-        limits = replace(self._limits, body=body_cap)
+        limits = self._limits.with_body(body_cap)
         key = (raw.connect, raw.sni)
         patience = self._timeouts.all_within(raw.timeout) if raw.timeout else self._timeouts
         way = _Way(key, addresses, patience, keep=not raw.fresh)

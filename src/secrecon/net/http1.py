@@ -24,6 +24,12 @@ class Limits:
     trailers: int = 16_384
     interim: int = 8
 
+    def with_body(self, body: int) -> Limits:
+        """The same with another cap for the body."""
+        if body == self.body:
+            return self
+        return Limits(self.head, body, self.chunk_line, self.trailers, self.interim)
+
 
 # States. Plain integers: comparing enum members costs a tenth of reading a small reply.
 _HEAD, _LENGTH, _CHUNK_SIZE, _CHUNK_DATA, _CHUNK_END, _TRAILERS, _UNTIL_CLOSE, _DONE = range(8)

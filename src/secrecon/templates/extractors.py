@@ -54,7 +54,7 @@ class RegexTake:
         if text is None:
             return
         for pattern in self.patterns:
-            if self.group <= pattern.groups:
+            if not pattern.absent_from(text) and self.group <= pattern.groups:
                 yield from pattern.matches(text, self.group)
 
 

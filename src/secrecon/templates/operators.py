@@ -59,7 +59,7 @@ class Operators:
     def judge(self, data: Data, ambient: Ambient = SYSTEM) -> Verdict:
         extracted: dict[str, tuple[bytes, ...]] = {}
         dynamic: dict[str, bytes | tuple[bytes, ...]] = {}
-        seen = dict(data)
+        seen: dict[str, object] = dict(data) if self.extractors else {}
         for extractor in self.extractors:
             values = extractor.extract(seen, ambient)
             if not values:
@@ -75,7 +75,7 @@ class Operators:
         if not self.matchers:
             found = bool(extracted or dynamic) or not self.extractors
             return Verdict(found, _results((), extracted) if extracted else (), extracted, dynamic)
-        hits = self._hits(seen, ambient)
+        hits = self._hits(seen if self.extractors else data, ambient)
         if hits is None:
             return Verdict(False, (), {}, dynamic)
         hidden = all(matcher.internal for matcher in self.matchers)

@@ -2,7 +2,7 @@
 
 Linear time whatever the pattern and the body. `$` is the end of the text only, `\\d \\w \\s` are ASCII, as in Go. Never
 Python's `re` on a template's pattern or on what a target said. A pattern is compiled once, and kept for all that write it
-alike; one that is known to compile may wait until it is first used.
+alike; one that is known to be good waits until a text holds what it cannot match without (`needs`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import re2
 
+from secrecon.templates import needs
 from secrecon.templates.errors import DslError
 
 MAX_PATTERN = 16 * 1024
@@ -22,11 +23,12 @@ _KEPT = 16_384
 class Pattern:
     """A pattern. Never changes, shared by all scans."""
 
-    __slots__ = ("_compiled", "source")
+    __slots__ = ("_compiled", "_needed", "source")
 
     def __init__(self, source: bytes) -> None:
         self.source = source
         self._compiled: re2.Pattern | None = None
+        self._needed: tuple[bytes, bool] | None = None
 
     @property
     def compiled(self) -> re2.Pattern:
@@ -40,11 +42,28 @@ class Pattern:
     def groups(self) -> int:
         return int(self.compiled.groups)
 
+    @property
+    def sure(self) -> bool:
+        """Whether it is known to be a pattern without compiling it."""
+        return bool(self._need()[0])
+
+    def _need(self) -> tuple[bytes, bool]:
+        if self._needed is None:
+            self._needed = needs.needed(self.source)
+        return self._needed
+
+    def absent_from(self, text: bytes) -> bool:
+        """True where the text cannot hold a match; nothing is compiled for this."""
+        piece, any_case = self._need()
+        return bool(piece) and piece not in (_lowered(text) if any_case else text)
+
     def found_in(self, text: bytes) -> bool:
-        return self.compiled.search(text) is not None
+        return not self.absent_from(text) and self.compiled.search(text) is not None
 
     def matches(self, text: bytes, group: int = 0) -> Iterator[bytes]:
         """All non-overlapping matches, in order; a group that took no part is empty."""
+        if self.absent_from(text):
+            return
         for match in self.compiled.finditer(text):
             yield match.group(group) or b""
 
@@ -60,6 +79,19 @@ class Pattern:
             parts.append(piece)
             end = match.end()
         return b"".join(parts) + text[end:]
+
+
+_last_lowered: tuple[bytes, bytes] = (b"", b"")
+
+
+def _lowered(text: bytes) -> bytes:
+    """In lower case (ASCII). The last is kept, as one text is looked through by many patterns."""
+    global _last_lowered
+    before, lowered = _last_lowered
+    if before is not text:
+        lowered = text.lower()
+        _last_lowered = (text, lowered)
+    return lowered
 
 
 _REFERENCE = re2.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
@@ -115,9 +147,10 @@ def waiting_pattern(source: bytes) -> Pattern:
 
 
 def compile_pattern(source: bytes) -> Pattern:
-    """The pattern, compiled now. Raises DslError where it is no pattern, or too long."""
+    """The pattern, known to be one. Raises DslError where it is none, or too long."""
     if len(source) > MAX_PATTERN:
         raise DslError(f"a regular expression of {len(source)} bytes; at most {MAX_PATTERN} are read")
     pattern = waiting_pattern(source)
-    _ = pattern.compiled
+    if not pattern.sure:
+        _ = pattern.compiled
     return pattern

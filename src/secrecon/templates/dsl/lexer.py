@@ -16,10 +16,8 @@ from secrecon.templates.errors import DslError
 
 MAX_LENGTH = 64 * 1024
 MAX_TOKENS = 10_000
-_OPERATORS = (
-    "**", "==", "!=", ">=", "<=", "=~", "!~", "&&", "||", "??", "<<", ">>",
-    "+", "-", "*", "/", "%", "<", ">", "!", "~", "&", "|", "^", "?", ":", ",", "(", ")",
-)  # fmt: skip
+_OF_TWO = frozenset({"**", "==", "!=", ">=", "<=", "=~", "!~", "&&", "||", "??", "<<", ">>"})
+_OF_ONE = frozenset("+-*/%<>!~&|^?:,()")
 
 
 class Kind(StrEnum):
@@ -75,9 +73,10 @@ def _next(expression: str, at: int) -> tuple[Token, int]:
         while end < len(expression) and (expression[end].isalnum() or expression[end] in "_."):
             end += 1
         return Token(Kind.NAME, at, word=expression[at:end]), end
-    for operator in _OPERATORS:
-        if expression.startswith(operator, at):
-            return Token(Kind.OPERATOR, at, word=operator), at + len(operator)
+    if expression[at : at + 2] in _OF_TWO:
+        return Token(Kind.OPERATOR, at, word=expression[at : at + 2]), at + 2
+    if char in _OF_ONE:
+        return Token(Kind.OPERATOR, at, word=char), at + 1
     raise DslError(f"unexpected character {char!r} at {at + 1}")
 
 

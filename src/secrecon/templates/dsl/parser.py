@@ -25,6 +25,8 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"**"}),
 )
 """Loose to tight."""
+_TIGHTEST = len(LEVELS) - 1
+_CHAINING = frozenset[str]().union(*LEVELS)
 PREFIXES = frozenset({"-", "!", "~"})
 
 
@@ -150,14 +152,20 @@ class _Parser:
         return node
 
     def _level(self, level: int) -> Node:
-        if level == len(LEVELS):
-            return self._prefixed()
-        first = self._level(level + 1)
-        rest: list[tuple[str, Node]] = []
-        while self._operator() in LEVELS[level]:
-            operator = self._take().word
-            rest.append((operator.lower(), self._level(level + 1)))
-        return Chain(first, tuple(rest)) if rest else first
+        """A chain of this level or a tighter one. The tightest is read first, then each level that its operator has."""
+        node = self._prefixed()
+        for tighter in range(_TIGHTEST, level - 1, -1):
+            operator = self._operator()
+            if operator not in _CHAINING:
+                return node
+            if operator not in LEVELS[tighter]:
+                continue
+            rest: list[tuple[str, Node]] = []
+            while self._operator() in LEVELS[tighter]:
+                word = self._take().word
+                rest.append((word.lower(), self._level(tighter + 1)))
+            node = Chain(node, tuple(rest))
+        return node
 
     def _prefixed(self) -> Node:
         operators: list[str] = []

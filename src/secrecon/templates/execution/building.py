@@ -21,7 +21,7 @@ from secrecon.templates.rawrequest import RawParts, parse_raw
 USER_AGENT = "SecRecon"
 MAX_WIRE = 20 * 1024 * 1024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_SCHEME = re2.compile(rb"(?i)https?://")
+_SCHEMES = (b"http://", b"https://")
 _ODD = re2.compile(rb"[\x00-\x20\x7f]")
 
 
@@ -51,7 +51,7 @@ def from_url(
     url: bytes, subject: Subject, method: str, headers: Iterable[tuple[str, str]], body: bytes | None
 ) -> Built:
     """A request for a rendered path item. The target's own query comes first. Raises DslError."""
-    if not _SCHEME.match(url):
+    if not url[:8].lower().startswith(_SCHEMES):
         raise DslError(f"not an http address: {url[:80].decode('latin-1')}")
     try:
         asked = parse_subject(url.decode("latin-1"))
@@ -82,7 +82,7 @@ def self_contained(text: bytes) -> tuple[Subject, RawParts]:
     parts = parse_raw(text)
     host = {name.lower(): value for name, value in parts.headers}.get("host", "")
     try:
-        if len(line) > 1 and _SCHEME.match(line[1]):
+        if len(line) > 1 and line[1][:8].lower().startswith(_SCHEMES):
             return parse_subject(line[1].decode("latin-1")), parts
         return parse_subject(f"http://{host}{parts.path}"), parts
     except BadInput as error:
@@ -169,6 +169,8 @@ def _host(origin: Origin, written: str) -> str:
 
 def _escaped(target: str) -> str:
     """Blanks and control characters, which would end the request line, percent-encoded; everything else as written."""
+    if target.isascii() and target.isprintable() and " " not in target:
+        return target
     escaped: bytes = _ODD.sub(lambda match: b"%%%02X" % match.group(0)[0], target.encode("latin-1", "replace"))
     return escaped.decode("latin-1")
 

@@ -216,7 +216,7 @@ class HttpRun:
         seen.update(hop.answer.data if at == len(hops) - 1 else hop.answer.bare)
         seen.update(
             {
-                "host": session.subject.url.encode("utf-8", "surrogateescape"),
+                "host": session.host,
                 "type": b"http",
                 "matched": hop.built.url.encode("latin-1", "replace"),
                 "request": hop.built.wire,
@@ -264,7 +264,7 @@ class HttpRun:
         shown = self._shown(made, hop)
         if session.options.status:
             session.found.append(replace(shown, held=False, failed=hop.answer.reason))
-        data = {**made.scope.known, "host": session.subject.url.encode("utf-8", "surrogateescape"), "type": b"http"}
+        data = {**made.scope.known, "host": session.host, "type": b"http"}
         self._await(shown, data, made)
 
     def _shown(self, made: Made, hop: Hop) -> Found:

@@ -5,6 +5,7 @@ A name that has no value ends the block; `Unfilled` says which. Braces around no
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,10 @@ from secrecon.templates.rawrequest import MAX_TIMEOUT, RawRequest
 from secrecon.templates.render import Text, compile_text
 from secrecon.templates.template import HttpBlock
 
+_KEPT = 32_768
+_SHORT = 1_000
+_PLACES = (b"{{", "§".encode(), b"%7")
+"""Without one of these a text has no place to fill in."""
 _LEFT = re2.compile(rb"(?:%7[Bb]|\{){2}([^}]+?)(?:%7[Dd]|\}){2}")
 _PORT = re2.compile(r"^\{\{(BaseURL|RootURL)\}\}:(\d{1,5})")
 _SLASH = re2.compile(r"^\{\{[a-zA-Z]+\}\}/")
@@ -74,12 +79,12 @@ class Maker:
     def make(self, item: Item, payload: Mapping[str, bytes], dynamic: Mapping[str, object]) -> Made:
         """The request for `item`. Raises Unfilled, and DslError where it cannot be made."""
         session, block = self._session, self._block
-        subject, source = session.subject, item.text
+        subject, source, cut_slash = session.subject, item.text, False
         if item.raw is None:
-            subject, source = _at_port(subject, source)
-        scope = session.variables(
-            dynamic, subject, cut_slash=item.raw is None and bool(_SLASH.match(source.source))
-        )
+            port, rest, cut_slash = _beginning(source.source)
+            if port:
+                subject, source = subject.at_port(port), compile_text(rest)
+        scope = session.variables(dynamic, subject, cut_slash=cut_slash)
         known = scope.known
         assert isinstance(known, dict)
         filled = {name: _payload(value, scope, session) for name, value in payload.items()}
@@ -174,17 +179,19 @@ class Maker:
                 )
 
 
-def _at_port(subject: Subject, source: Text) -> tuple[Subject, Text]:
-    """`{{BaseURL}}:8080/x` is the target on port 8080."""
-    match = _PORT.match(source.source)
-    if match is None or not 0 < int(match.group(2)) < 65_536:
-        return subject, source
-    name = match.group(1)
-    rest = source.source[match.end() :]
-    return subject.at_port(int(match.group(2))), compile_text(f"{{{{{name}}}}}{rest}")
+@functools.lru_cache(maxsize=_KEPT)
+def _beginning(source: str) -> tuple[int, str, bool]:
+    """`{{BaseURL}}:8080/x` is the target on port 8080: that port, 0 for none, the text without it, and whether it goes on
+    with a slash of its own."""
+    port, match = 0, _PORT.match(source)
+    if match is not None and 0 < int(match.group(2)) < 65_536:
+        port, source = int(match.group(2)), f"{{{{{match.group(1)}}}}}{source[match.end() :]}"
+    return port, source, bool(_SLASH.match(source))
 
 
 def _payload(value: bytes, scope: Scope, session: Session) -> bytes:
+    if len(value) < _SHORT and not any(sign in value for sign in _PLACES):
+        return value
     return compile_text(value.decode("utf-8", "surrogateescape")).render(scope, session.ambient)
 
 

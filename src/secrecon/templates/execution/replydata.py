@@ -7,9 +7,12 @@ of the reference's language would print: the status line, then framing, then nam
 
 from __future__ import annotations
 
+import functools
+
 from secrecon.model.http import HttpReply
 
 _FRAMING = frozenset({"Content-Length", "Transfer-Encoding", "Trailer"})
+KEPT_NAME = 200
 _GBK = ("gb2312", "gbk", "gb18030")
 
 
@@ -51,9 +54,16 @@ def header_text(reply: HttpReply) -> bytes:
 
 def canonical(name: str) -> str:
     """`x-powered-by` as `X-Powered-By`; a name with odd characters stays as it is."""
+    return _kept(name) if len(name) <= KEPT_NAME else _canonical(name)
+
+
+def _canonical(name: str) -> str:
     if not name or not all(char.isascii() and (char.isalnum() or char in "!#$%&'*+-.^_`|~") for char in name):
         return name
     return "-".join(part[:1].upper() + part[1:].lower() for part in name.split("-"))
+
+
+_kept = functools.lru_cache(maxsize=1024)(_canonical)
 
 
 def decoded(reply: HttpReply) -> bytes:

@@ -94,6 +94,7 @@ class Session:
         self.past = Past()
         self.context: dict[str, object] = dict(passed or {})
         self.shares = len(self.template.sections) > 1 or self.template.flow is not None or jar is not None
+        self.host = subject.url.encode("utf-8", "surrogateescape")
         self.found: list[Found] = []
         self.waiting: list[Waiting] = []
         self.problems: list[tuple[Trouble, str]] = []

@@ -71,6 +71,11 @@ def split_authority(written: str, default: int) -> tuple[str, int]:
 def _origin(scheme: str, written: str, text: str) -> Origin:
     if not written:
         raise BadInput(f"{text[:80]!r} names no host", "target")
+    return _known_origin(scheme, written)
+
+
+@functools.lru_cache(maxsize=1024)
+def _known_origin(scheme: str, written: str) -> Origin:
     host, port = split_authority(written, DEFAULT_PORTS[scheme])
     return Origin(scheme, host, port)
 
