@@ -6,6 +6,8 @@ the ledger: what the policy forbids, what the budget left no room for and what g
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import random
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -47,11 +49,33 @@ class Armed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Aim:
+    """What a plan needs to know of a template, worked out once for a set. `line`: its line in the ledger; `about`: what it
+    says it is about; `cost`: its requests."""
+
+    armed: Armed
+    line: str
+    about: frozenset[str]
+    cves: frozenset[str]
+    cost: int
+    listens: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """`rounds`: pairs of template and service, round by round. `refused`: lines that are not run, with the reason."""
 
     rounds: tuple[tuple[tuple[Armed, str], ...], ...]
     refused: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """A scan under way in this process. `first`: the round that its plan begins with."""
+
+    asker: Asker
+    plan: _Plan
+    first: int
 
 
 class TemplatesPhase:
@@ -67,29 +91,28 @@ class TemplatesPhase:
         self._load = load
         self._clock = clock
         self._intrusive = intrusive
-        self._askers: weakref.WeakKeyDictionary[Network, Asker] = weakref.WeakKeyDictionary()
+        self._scans: weakref.WeakKeyDictionary[Network, _Scan] = weakref.WeakKeyDictionary()
         self._prepared: dict[str, Prepared] = {}
+        self._aimed: tuple[Sequence[Armed], tuple[_Aim, ...]] = ((), ())
         self._ambient = Ambient(clock.now, random.SystemRandom(), lambda seconds: None)
 
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
         return [(line_of(armed.template), service.asset) for armed in self._load() for service in view.web]
 
     async def hold(self, view: ScanView, round_: int, ground: Ground) -> tuple[Sequence[Judgement], bool]:
-        plan = self._plan(view)
-        judged: list[Judgement] = list(plan.refused) if round_ == 0 else []
-        if round_ >= len(plan.rounds):
+        """The plan is made once, of what was not attempted yet: a scan that another process takes over goes on there.
+        Planning and judging are done in a thread, as a set may hold thousands of templates."""
+        scan = self._scans.get(ground.network)
+        if scan is None:
+            plan = await asyncio.to_thread(self._plan, view)
+            scan = self._scans[ground.network] = _Scan(Asker(ground.network, self._clock), plan, round_)
+        rounds, at = scan.plan.rounds, round_ - scan.first
+        judged: list[Judgement] = list(scan.plan.refused) if at == 0 else []
+        if at >= len(rounds):
             return judged, False
-        assets = {service.asset: service for service in view.web}
-        jobs: dict[Job, str] = {}
-        for armed, asset in plan.rounds[round_]:
-            origin = assets[asset].origin
-            if origin is not None:
-                jobs[Job(self._ready(armed), Subject(origin, origin.authority))] = asset
-        asker = self._askers.get(ground.network)
-        if asker is None:
-            asker = self._askers[ground.network] = Asker(ground.network, self._clock)
+        jobs = await asyncio.to_thread(self._jobs, view, rounds[at])
         source = ScanCallbacks(view.spec, ground, jobs, self._clock) if ground.callbacks is not None else None
-        runner = Runner(asker, Options(), self._ambient, source, stop=ground.stop)
+        runner = Runner(scan.asker, Options(), self._ambient, source, stop=ground.stop)
         found: dict[Job, list[Found]] = {}
         attempts: list[Attempted] = []
         async for attempt in runner.run(tuple(jobs), ground.told):
@@ -97,8 +120,18 @@ class TemplatesPhase:
             if any(item.held for item in attempt.found):
                 found.setdefault(attempt.job, []).extend(item for item in attempt.found if item.held)
         await self._listen(runner, ground, found)
-        judged += self._judged(view, jobs, attempts, found)
-        return judged, round_ + 1 < len(plan.rounds)
+        judged += await asyncio.to_thread(self._judged, view, jobs, attempts, found)
+        return judged, at + 1 < len(rounds)
+
+    def _jobs(self, view: ScanView, pairs: Sequence[tuple[Armed, str]]) -> dict[Job, str]:
+        """Each pair ready to run, with the asset that it is for."""
+        origins = {service.asset: service.origin for service in view.web}
+        jobs: dict[Job, str] = {}
+        for armed, asset in pairs:
+            origin = origins[asset]
+            if origin is not None:
+                jobs[Job(self._ready(armed), Subject(origin, origin.authority))] = asset
+        return jobs
 
     async def _listen(self, runner: Runner, ground: Ground, found: dict[Job, list[Found]]) -> None:
         """Callbacks of this round, for a few seconds where any can come."""
@@ -138,40 +171,59 @@ class TemplatesPhase:
     def _ready(self, armed: Armed) -> Prepared:
         """Variables that are fixed when a template is loaded are fixed for every target and scan."""
         ready = self._prepared.get(armed.template.id)
-        if ready is None:
+        if ready is None or ready.template is not armed.template:
             ready = self._prepared[armed.template.id] = prepare(armed.template, self._ambient, armed.path)
         return ready
 
+    def _aims(self) -> tuple[_Aim, ...]:
+        loaded = self._load()
+        known, aims = self._aimed
+        if known is not loaded:
+            aims = tuple(map(_aim, loaded))
+            self._aimed = (loaded, aims)
+        return aims
+
     def _plan(self, view: ScanView) -> _Plan:
-        """The same for the same view, whatever round asks: rounds are slices of it."""
+        """Every pair that has no line in the ledger yet: those that a CVE names first, then those of a product seen."""
         room = min(view.spec.budget.requests * BUDGET_SHARE, MAX_ASKED)
         seen = {service.asset: _products(view, service.asset) for service in view.web}
-        pairs: list[tuple[tuple[int, int, int], Armed, str]] = []
+        cves = {finding.cve_id for finding in view.findings.values() if finding.cve_id}
+        ranked: tuple[list[tuple[_Aim, str]], ...] = ([], [], [])
         refused: list[Attempt] = []
-        for place, armed in enumerate(self._load()):
-            decision = decide(armed.safety, view.spec.touch, intrusive=self._intrusive)
-            tokens = _tokens(armed.template)
-            cves = {finding.cve_id for finding in view.findings.values()}
+        for aim in self._aims():
+            decision = decide(aim.armed.safety, view.spec.touch, intrusive=self._intrusive)
+            named = not cves.isdisjoint(aim.cves)
             for asset, products in seen.items():
-                if not decision.allowed:
-                    line = Attempt(self.name, line_of(armed.template), asset, Outcome.SKIPPED, decision.why)
-                    refused.append(line)
-                    continue
-                rank = 0 if cves & set(cve_ids(armed.template)) else 1 if tokens & products else 2
-                pairs.append(((rank, place, 0), armed, asset))
-        pairs.sort(key=lambda pair: pair[0])
+                before = view.attempts.get((aim.line, asset))
+                if before is not None:
+                    room -= aim.cost if before.outcome is not Outcome.SKIPPED else 0
+                elif not decision.allowed:
+                    refused.append(Attempt(self.name, aim.line, asset, Outcome.SKIPPED, decision.why))
+                else:
+                    ranked[0 if named else 2 if aim.about.isdisjoint(products) else 1].append((aim, asset))
         quiet: list[tuple[Armed, str]] = []
         listening: list[tuple[Armed, str]] = []
-        for _, armed, asset in pairs:
-            cost = requests_of(armed.template)
-            if cost > room:
-                refused.append(Attempt(self.name, line_of(armed.template), asset, Outcome.SKIPPED, SPENT))
+        for aim, asset in itertools.chain(*ranked):
+            if aim.cost > room:
+                refused.append(Attempt(self.name, aim.line, asset, Outcome.SKIPPED, SPENT))
                 continue
-            room -= cost
-            (listening if needs_callback(armed.template) else quiet).append((armed, asset))
+            room -= aim.cost
+            (listening if aim.listens else quiet).append((aim.armed, asset))
         rounds = [tuple(quiet[at : at + CHUNK]) for at in range(0, len(quiet), CHUNK)]
         rounds += [tuple(listening[at : at + LISTENING_CHUNK]) for at in range(0, len(listening), LISTENING_CHUNK)]
         return _Plan(tuple(rounds), tuple(refused))
+
+
+def _aim(armed: Armed) -> _Aim:
+    template = armed.template
+    return _Aim(
+        armed=armed,
+        line=line_of(template),
+        about=_tokens(template),
+        cves=frozenset(cve_ids(template)),
+        cost=requests_of(template),
+        listens=needs_callback(template),
+    )
 
 
 def requests_of(template: Template) -> int:
