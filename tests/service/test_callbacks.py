@@ -7,9 +7,10 @@ import random
 from dataclasses import replace
 
 import pytest
-from tests.little import START, LittleEngine
+from tests.little import START, LittleEngine, make_user
 
 from secrecon.accounts.caller import Caller
+from secrecon.model.errors import NotFound
 from secrecon.model.interaction import CallbackProtocol, Interaction
 from secrecon.model.scan import Outcome, ScanStatus
 from secrecon.report.assemble import build
@@ -151,3 +152,19 @@ async def test_workers_share_one_identity_on_a_server(ctx: Context) -> None:
     assert again == (found[0][0], START)
     other = await identity_on(ctx.db, "https://other.test", ctx.clock, source)
     assert other[0].correlation != again[0].correlation
+
+
+async def test_callbacks_are_counted_per_scan_and_only_for_its_account(
+    ctx: Context, ada: Caller, engine: LittleEngine
+) -> None:
+    accepted = await begin(ctx, ada, engine)
+    other = await submit_scan(ctx, ada, WISH)
+    kinds = [CallbackProtocol.DNS, CallbackProtocol.HTTPS, CallbackProtocol.SMTP, CallbackProtocol.LDAP]
+    await record_interactions(ctx, [replace(HIT, id=kind.value, protocol=kind) for kind in kinds])
+    found = await oast_status(ctx, ada, accepted.scan_id)
+    assert (found.dns, found.http, found.total) == (1, 1, 4)
+    assert (await oast_status(ctx, ada, other.scan_id)).total == 0
+    eve = await make_user(ctx, "eve@example.com")
+    for caller, scan_id in ((eve, accepted.scan_id), (ada, "0" * 32)):
+        with pytest.raises(NotFound):
+            await oast_status(ctx, caller, scan_id)

@@ -13,13 +13,16 @@ import uvicorn
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page as Tab
 from playwright.async_api import async_playwright
-from tests.little import PASSWORD, make_context, make_user
+from tests.little import PASSWORD, make_context, make_user, payload_of
 from tests.web.conftest import NoisyEngine, finished_scan, make_app, run_to_end
 
+from secrecon.model.interaction import CallbackProtocol, Interaction
 from secrecon.net.clock import SystemClock
+from secrecon.service.callbacks import record_interaction
 from secrecon.service.context import Context
 from secrecon.service.people import authorize_target, operator_for
-from secrecon.service.scans import read_status
+from secrecon.service.scan_log import StoredScanLog
+from secrecon.service.scans import find_scan, read_status
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -139,6 +142,13 @@ async def test_a_scan_is_watched_live(site: Site, chromium: Chromium) -> None:
     scan = asyncio.create_task(run_to_end(site.ctx, scan_id))
     await tab.wait_for_selector("[data-phase=verify][aria-current=step]", timeout=10_000)
     assert await tab.text_content("[data-connection]") == "Live."
+    token = "a" * 33
+    async with site.ctx.db.reading() as tx:
+        spec = (await find_scan(tx, scan_id)).spec
+    await StoredScanLog(site.ctx, scan_id).keep_payloads([payload_of(spec, token)])
+    hit = Interaction("hit", token, CallbackProtocol.SMTP, "192.0.2.9", "<b>raw</b>", site.ctx.clock.now())
+    await record_interaction(site.ctx, hit)
+    await tab.wait_for_selector("[data-hits] li >> text=SMTP from 192.0.2.9", timeout=10_000)
     site.engine.gate.set()
     await tab.wait_for_selector("[data-findings] li >> text=Git repository can be read", timeout=10_000)
     await tab.wait_for_selector("[data-finished]:not([hidden])", timeout=10_000)

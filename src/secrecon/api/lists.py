@@ -154,27 +154,30 @@ async def _assets(
     return answer.page(found, answer.asset_line)
 
 
+OneScan = Annotated[str | None, Query(max_length=64, description="Count the callbacks of this scan alone.")]
+
+
 @router.get(
     "/api/oast/status",
     response_model=shapes.OastAnswer,
-    responses=problems(401),
+    responses=problems(401, 404),
     openapi_extra=SESSION,
     operation_id="oastStatusBySession",
     summary="Callback counts (dashboard)",
 )
-async def oast_by_session(ctx: Ctx, caller: SessionCaller) -> shapes.OastAnswer:
-    """DNS and HTTP callbacks that the listener heard for this account's scans."""
-    return answer.oast(await oast_status(ctx, caller))
+async def oast_by_session(ctx: Ctx, caller: SessionCaller, scan_id: OneScan = None) -> shapes.OastAnswer:
+    """DNS and HTTP callbacks that were heard for this account's scans, or for one of them."""
+    return answer.oast(await oast_status(ctx, caller, scan_id))
 
 
 @router.get(
     "/api/v1/oast/status",
     response_model=shapes.OastAnswer,
-    responses=problems(401, 403, 429),
+    responses=problems(401, 403, 404, 429),
     openapi_extra=KEY,
     operation_id="oastStatus",
     summary="Callback counts",
 )
-async def oast_by_key(ctx: Ctx, caller: KeyCaller) -> shapes.OastAnswer:
-    """DNS and HTTP callbacks that the listener heard for this account's scans."""
-    return answer.oast(await oast_status(ctx, caller))
+async def oast_by_key(ctx: Ctx, caller: KeyCaller, scan_id: OneScan = None) -> shapes.OastAnswer:
+    """DNS and HTTP callbacks that were heard for this account's scans, or for one of them."""
+    return answer.oast(await oast_status(ctx, caller, scan_id))

@@ -63,7 +63,7 @@ class ListenerConfig:
     connections: int = 4_096
     connections_per_client: int = 512
     per_second_and_client: int = 10_000
-    registrations_per_second: int = 100
+    registrations_per_second: int = 1_000
     queue: int = 10_000
     patience: float = 10.0
 

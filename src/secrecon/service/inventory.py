@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from secrecon.accounts.caller import Caller
 from secrecon.model.asset import AssetType
+from secrecon.model.errors import NotFound
 from secrecon.service.answers import AssetRecord, FindingSummary, OastStatus
 from secrecon.service.context import Context
 from secrecon.service.listing import DEFAULT_LIMIT, Listing, check_limit, cut, read_cursor
+from secrecon.service.scans import NO_SCAN, find_scan
 from secrecon.store import assets, findings, interactions
 from secrecon.store.assets import StoredAsset
 from secrecon.store.findings import KnownFinding
@@ -36,10 +38,13 @@ async def list_findings(
     return cut(rows, limit, lambda row: row.id, _finding)
 
 
-async def oast_status(ctx: Context, caller: Caller) -> OastStatus:
-    """Whether callbacks can be heard, and how many the targets of this account's scans sent."""
+async def oast_status(ctx: Context, caller: Caller, scan_id: str | None = None) -> OastStatus:
+    """Whether callbacks can be heard, and how many the targets of this account's scans, or of one of them, sent. Raises
+    NotFound for a scan that is not the account's."""
     async with ctx.db.reading() as tx:
-        hits = await interactions.of_account(tx, caller.account_id)
+        if scan_id is not None and (await find_scan(tx, scan_id)).account_id != caller.account_id:
+            raise NotFound(NO_SCAN)
+        hits = await interactions.of_account(tx, caller.account_id, scan_id)
     active = ctx.listener is not None and ctx.listener.running
     url = ctx.listener.public_url if ctx.listener is not None and active else ""
     return OastStatus(

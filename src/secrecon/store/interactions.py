@@ -66,14 +66,16 @@ async def of_scan(tx: Reading, scan_id: str) -> tuple[Interaction, ...]:
     return tuple(load(Interaction, text) for text in (await tx.connection.execute(query)).scalars())
 
 
-async def of_account(tx: Reading, account_id: int) -> HitCounts:
-    """How often targets of the account's scans called back."""
+async def of_account(tx: Reading, account_id: int, scan_id: str | None = None) -> HitCounts:
+    """How often targets of the account's scans, or of one of them, called back."""
     query = (
         sa.select(_hit.c.protocol, sa.func.count().label("hits"))
         .join(tables.scan, tables.scan.c.scan_id == _hit.c.scan_id)
         .where(tables.scan.c.account_id == account_id, _hit.c.own.is_(False))
         .group_by(_hit.c.protocol)
     )
+    if scan_id is not None:
+        query = query.where(_hit.c.scan_id == scan_id)
     found = {row.protocol: int(row.hits) for row in await tx.connection.execute(query)}
     dns, http = (found.get(kind.value, 0) for kind in (CallbackProtocol.DNS, CallbackProtocol.HTTP))
     http += found.get(CallbackProtocol.HTTPS.value, 0)

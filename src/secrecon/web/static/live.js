@@ -14,7 +14,7 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const plain = (text) => String(text ?? "").replace(HIDDEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 const part = (name) => root.querySelector(`[data-${name}]`);
 
-const state = { seq: 0, ended: false, refresh: 0, found: 0, seen: new Set(), way: "" };
+const state = { seq: 0, ended: false, refresh: 0, found: 0, heard: 0, seen: new Set(), way: "" };
 
 function show(name, value) {
   if (value === undefined) return;
@@ -96,10 +96,31 @@ function addFinding(data) {
   part("findings").append(item);
 }
 
+function addHit(at, data) {
+  state.heard += 1;
+  part("heard").hidden = false;
+  if (state.heard > MOST_SHOWN) {
+    show("more-hits", `${state.heard - MOST_SHOWN} more: see the report.`);
+    return;
+  }
+  const item = document.createElement("li");
+  const when = document.createElement("time");
+  when.dateTime = plain(at);
+  when.textContent = plain(at).slice(11, 19);
+  const what = document.createElement("strong");
+  what.textContent = `${plain(data.protocol).toUpperCase()} from ${plain(data.remote_address)}`;
+  const place = document.createElement("span");
+  place.className = "mono soft";
+  place.textContent = data.own ? "our own self-test" : `${plain(data.asset)} ${plain(data.location)}`.trim();
+  item.append(when, what, place);
+  part("hits").append(item);
+}
+
 function take(event) {
   if (event.seq <= state.seq) return;
   state.seq = event.seq;
   if (event.kind === "finding") addFinding(event.data.finding || event.data);
+  if (event.kind === "interaction") addHit(event.at, event.data);
   refreshSoon();
 }
 
