@@ -22,8 +22,11 @@ def drupal(asked: Asked, fixed: bool) -> Told:
         called = "" if fixed else values.get("name[#post_render][]", "")
         kept = f"{called}|{values.get('name[#markup]', '')}".ljust(30, ".")
         number = base64.urlsafe_b64encode(kept.encode()).decode().rstrip("=")
-        hidden = f'<input type="hidden" name="form_build_id" value="form-{number}" />'
-        return shown("User account | Drupal", f'<form method="post"><input name="name">{hidden}</form>')
+        search = '<input type="hidden" name="form_build_id" value="form-of-the-search-in-the-corner" />'
+        own = f'<input type="hidden" name="form_build_id" value="form-{number}" />'
+        kind = '<input type="hidden" name="form_id" value="user_pass" />'
+        forms = f'<form>{search}</form><form method="post"><input name="name">{own}\n{kind}</form>'
+        return shown("User account | Drupal", forms)
     again = re.fullmatch(r"file/ajax/name/#value/form-([\w-]+)", page)
     if again is None or asked.form.get("form_build_id") != f"form-{again[1]}":
         return shown("Welcome | Drupal", "<p>Drupal</p>") if not page else absent()
