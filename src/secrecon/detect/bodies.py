@@ -116,7 +116,8 @@ _Element = dict[str, "str | _Element"]
 
 
 def xml_document(fields: Sequence[tuple[str, str]], *, external: str = "", subset: str = "") -> bytes:
-    """Dotted paths as nested elements, the first part of the first name being the root; `a.@href` is an attribute.
+    """Dotted paths as nested elements, the first part of the first name being the root; `a.@href` is an attribute, and
+    `a.b#1` and `a.b#2` are two elements `b`.
 
     `external`: the address of an external entity that every element refers to. `subset`: of an external subset.
     """
@@ -163,5 +164,6 @@ def _quoted(value: str) -> str:
 
 
 def _name(name: str) -> str:
-    kept = "".join(char for char in name[:80] if char.isascii() and (char.isalnum() or char in "_-"))
+    plain = name[:80].partition("#")[0]
+    kept = "".join(char for char in plain if char.isascii() and (char.isalnum() or char in "_-:")).strip(":")
     return kept if kept and not kept[0].isdigit() and kept[0] != "-" else "x" + kept

@@ -16,6 +16,7 @@ import re2
 from secrecon.model.asset import InputPlace, Parameter
 
 MAX_NAME = 200
+ADDRESS_HERE, HOST_HERE = "{address}", "{host}"
 
 
 def _set(words: str) -> frozenset[str]:
@@ -62,11 +63,20 @@ def holds_markup(parameter: Parameter) -> bool:
 
 def holds_url(value: str) -> bool:
     """True for a value that has an address inside, or is one in Base64."""
-    return bool(_embedded(value)) or bool(_decoded(value))
+    return ADDRESS_HERE in value or HOST_HERE in value or bool(_embedded(value)) or bool(_decoded(value))
+
+
+def url_in(value: str) -> str:
+    """The address that `value` is or holds, "" for none."""
+    return value.strip() if looks_like_url(value) else _decoded(value) or _embedded(value)
 
 
 def put_into(value: str, address: str) -> str:
-    """`address` in the way that `value` holds one: alone, inside its other text, or in Base64."""
+    """`address` in the way that `value` holds one: alone, inside its other text, in Base64, or where the value says
+    `{address}`, or `{host}` for what stands behind the scheme."""
+    if ADDRESS_HERE in value or HOST_HERE in value:
+        bare = address.partition("://")[2] or address
+        return value.replace(ADDRESS_HERE, address).replace(HOST_HERE, bare.rstrip("/"))
     if looks_like_url(value):
         return address
     if _decoded(value):

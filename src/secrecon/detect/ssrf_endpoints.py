@@ -27,8 +27,9 @@ class _Strict(BaseModel):
 
 
 class Endpoint(_Strict):
-    """One request. `inputs`: what is given an address. `keep`: the other values that it needs. Keys are `place:name`;
-    the value of an input shows how it holds an address. `about`: what the product does with it, in our words."""
+    """One request. `inputs`: what is given an address. `keep`: the other values that it needs; `{origin}` in them is the
+    target's own. Keys are `place:name`; the value of an input shows how it holds an address (`put_into`). `about`: what
+    the product does with it, in our words."""
 
     product: str
     about: str
@@ -39,9 +40,10 @@ class Endpoint(_Strict):
     keep: dict[str, str] = {}
     versions: str = ""
 
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self, origin: Origin) -> tuple[Parameter, ...]:
         """The kept values and the inputs, in the order written."""
-        return tuple(_parameter(key, value) for key, value in (*self.keep.items(), *self.inputs.items()))
+        kept = [(key, value.replace("{origin}", str(origin))) for key, value in self.keep.items()]
+        return tuple(_parameter(key, value) for key, value in (*kept, *self.inputs.items()))
 
 
 def _parameter(key: str, value: str) -> Parameter:
@@ -77,7 +79,7 @@ def endpoint_shapes(seen: Iterable[tuple[str, str]], origins: Mapping[str, Origi
         for endpoint in endpoints() if origin is not None else ():
             if endpoint.product == product and origin is not None:
                 shape = RequestShape(
-                    origin, endpoint.method, endpoint.path, endpoint.parameters(), SOURCE, endpoint.media
+                    origin, endpoint.method, endpoint.path, endpoint.parameters(origin), SOURCE, endpoint.media
                 )
                 found.setdefault(f"{shape.key}|{endpoint.keep}", shape)
     return tuple(found.values())

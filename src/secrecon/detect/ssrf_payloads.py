@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import quote
 
-from secrecon.detect.destinations import fetch_rank, holds_url, host_in, looks_like_url, put_into
+from secrecon.detect.destinations import fetch_rank, holds_url, host_in, looks_like_url, put_into, url_in
 from secrecon.model.asset import Parameter
 from secrecon.model.errors import BadInput
 from secrecon.model.interaction import Payload
@@ -23,7 +23,22 @@ HOP, LAST = "hop-", "hop-end"
 REDIRECTS = HOP + "301-302-303-307-308"
 """The last part of a path for which our listener redirects to itself with each of these codes (docs/callbacks.md)."""
 LIKELY = 2
-_KNOWN_EXTENSIONS = ("png", "jpg", "gif", "svg", "json", "xml", "rss", "txt", "html", "css", "csv", "ico", "webp")
+_KNOWN_EXTENSIONS = (
+    "png",
+    "jpg",
+    "gif",
+    "svg",
+    "json",
+    "xml",
+    "rss",
+    "txt",
+    "html",
+    "css",
+    "csv",
+    "ico",
+    "webp",
+    "yml",
+)
 
 
 class Technique(StrEnum):
@@ -294,5 +309,5 @@ def _authority(payload: Payload) -> str:
 
 def _extension(value: str) -> str:
     """The extension of the file that a value names, where our listener has an answer of that kind; else png."""
-    found = value.partition("?")[0].rpartition("/")[2].rpartition(".")[2].lower()
+    found = (url_in(value) or value).partition("?")[0].rpartition("/")[2].rpartition(".")[2].lower()
     return found if found in _KNOWN_EXTENSIONS else "png"
