@@ -9,6 +9,7 @@ here is worth asking for, no more.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import re2
@@ -45,6 +46,7 @@ _TOKEN = _compile(
     r"""["']([A-Za-z_$][A-Za-z0-9_$-]*)["']\s*:|([A-Za-z_$][A-Za-z0-9_$]*)|[{}\[\](),:]|["'`][^"'`]*["'`]"""
 )
 _OPERATION = _compile(r"\b(?:query|mutation)\b\s*[A-Za-z0-9_]*\s*\(\s*(\$[^(){}]{1,500})\)\s*\{[^`\"']*\}")
+_GRAPHQL = _compile(r"""["'`]((?:https?:)?/[^"'`\s<>\\]*graphql[^"'`\s<>\\]*)["'`]""")
 _VARIABLE = _compile(r"\$([A-Za-z_][A-Za-z0-9_]*)\s*:\s*\[?([A-Za-z0-9_]+)")
 _HOLE = _compile(r"\$\{[^{}]*\}")
 _SOURCE_MAP = _compile(r"(?://|/\*)[#@]\s*sourceMappingURL=([^\s'\"*]+)")
@@ -184,19 +186,20 @@ def _keys(text: bytes) -> list[str]:
 
 def _graphql(text: bytes, found: list[Endpoint]) -> list[Endpoint]:
     """Operations with variables, each a request of its own at the endpoint that the script names, or at /graphql."""
-    places = [e.href for e in found if "graphql" in e.href] + [
-        href for literal in _PATH.finditer(text) if "graphql" in (href := _clean(literal.group(1)))
-    ]
+    operations = list(itertools.islice(_OPERATION.finditer(text), MAX_OPERATIONS))
+    if not operations:
+        return []
+    literal = _GRAPHQL.search(text)
+    named = [e.href for e in found if "graphql" in e.href]
+    place = (named or [_clean(literal.group(1)) if literal is not None else ""])[0] or "/graphql"
     made: list[Endpoint] = []
-    for operation in _OPERATION.finditer(text):
-        if len(made) >= MAX_OPERATIONS:
-            break
+    for operation in operations:
         variables = [(v.group(1).decode("latin-1"), v.group(2)) for v in _VARIABLE.finditer(operation.group(1))]
         kept = tuple(
             (f"variables.{name}", "1" if kind in _NUMBERS else "") for name, kind in variables[:MAX_FIELDS]
         )
         query = " ".join(operation.group(0)[:MAX_QUERY].decode("latin-1").split())
-        made.append(Endpoint(places[0] if places else "/graphql", "POST", (("query", query), *kept), called=True))
+        made.append(Endpoint(place, "POST", (("query", query), *kept), called=True))
     return made
 
 
