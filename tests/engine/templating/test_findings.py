@@ -49,3 +49,28 @@ def test_a_template_that_rests_on_a_version_proves_no_more(evidence: str, level:
     job = Job(prepare(template, ambient), Subject(Origin("http", "shop.acme.test", 80), "shop.acme.test"))
     found = finding_for(job, ASSET, [Found(template, "http", ASSET, f"{ASSET}/")], {})
     assert found.evidence_level is level
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked", "place"),
+    [
+        ("/Setup.aspx/{{rand_text_alpha(8)}}", "/Setup.aspx/qwertyui", "/Setup.aspx/*"),
+        ("/{{randstr}}.js?x={{randstr}}", "/2abc.js?x=2abc", "/*.js"),
+        ("/%24%7B{{one}}*{{two}}%7D/a.action", "/%24%7B12*34%7D/a.action", "/%24%7B***%7D/a.action"),
+        ("/files/{{name}}/{{randstr}}", "/files/b.zip/2abc", "/files/b.zip/*"),
+        ("/plain", "/plain?x=1", "/plain"),
+        ("/{{randstr}}/end", "/elsewhere", "/elsewhere"),
+    ],
+)
+def test_a_place_is_the_same_in_every_scan(paths: str, asked: str, place: str) -> None:
+    """What a template filled in would make it another finding each time; which payload it was is told."""
+    source = TEMPLATE.format(evidence="behaviour").replace(
+        '- path: ["{{BaseURL}}/"]',
+        f'- path: ["{{{{BaseURL}}}}{paths}"]\n    attack: batteringram\n    payloads: {{name: [a.zip, b.zip]}}',
+    )
+    template = read_draft(source.encode(), random.Random(1)).compile(lambda name: b"")
+    ambient = Ambient(time.time, random.Random(1), lambda seconds: None)
+    job = Job(prepare(template, ambient), Subject(Origin("http", "shop.acme.test", 80), "shop.acme.test"))
+    url = ASSET + asked.replace("2abc", template.constants.get("randstr", ""))
+    found = finding_for(job, ASSET, [Found(template, "http", ASSET, url)], {})
+    assert found.location == place

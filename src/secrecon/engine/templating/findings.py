@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import re2
+
 from secrecon.detect.evidence import excerpt, printable
 from secrecon.engine.templating.driver import Attempted, Job
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
@@ -17,13 +19,15 @@ from secrecon.templates.matchers import DslTest
 from secrecon.templates.template import Template
 
 MAX_REQUEST, MAX_RESPONSE, MAX_TEXT = 2_000, 3_000, 1_500
-MAX_REFERENCES = 12
+MAX_REFERENCES, MAX_PLACE = 12, 300
 CLEAN = "asked, and the answer did not confirm it"
 UNCONFIRMED = 0.5
 """What remains of a version's confidence when the template for it found nothing."""
 _CONFIDENCE = {EvidenceLevel.VERSION_RANGE: 0.6, EvidenceLevel.BEHAVIOUR: 0.92, EvidenceLevel.CALLBACK: 0.97}
 BY_LOOKUP = 0.85
 """A callback that was a DNS lookup alone."""
+_TARGET = re2.compile(r"^\{\{(?:BaseURL|RootURL|Path)\}\}")
+_MARKER = re2.compile(r"\{\{([^{}]+)\}\}")
 
 
 def check_of(template: Template) -> str:
@@ -159,8 +163,41 @@ def _title(template: Template) -> str:
 
 
 def _location(found: Found, asset: str) -> str:
-    """Where on the asset it was found, without the query, whose values may be random."""
-    return found.matched.removeprefix(asset).partition("?")[0][:300] or "/"
+    """Where on the asset it was found, the same in every scan: without the query, and with `*` for what the template
+    filled in, which may be random or the target's. A payload stays, because it says which of several."""
+    made = [value for name, value in found.template.constants.items() if name.startswith("randstr")]
+    path = _starred(found.matched.removeprefix(asset).partition("?")[0][:MAX_PLACE] or "/", made)
+    for block in found.template.http:
+        payloads = (
+            frozenset(name for name, _ in block.payloads.lists) if block.payloads is not None else frozenset()
+        )
+        written = [text.source for text in block.paths]
+        written += [([*raw.text.source.split(None, 2), "", ""])[1] for raw in block.raws]
+        for one in written:
+            place = _as_written(path, _starred(_TARGET.sub("", one).partition("?")[0], made), payloads)
+            if place:
+                return place
+    return path
+
+
+def _starred(path: str, made: Sequence[str]) -> str:
+    for value in made:
+        path = path.replace(value, "*")
+    return path
+
+
+def _as_written(path: str, written: str, payloads: frozenset[str]) -> str:
+    """`path` with what `written` leaves open as `*`; "" where it is another path."""
+    parts = _MARKER.split(written)
+    pattern = "".join(re2.escape(part) if at % 2 == 0 else "(.+?)" for at, part in enumerate(parts))
+    match = re2.fullmatch(pattern, path)
+    if match is None:
+        return ""
+    filled = (
+        part if at % 2 == 0 else match.group(at // 2 + 1) if part.strip() in payloads else "*"
+        for at, part in enumerate(parts)
+    )
+    return "".join(filled)
 
 
 def _evidence(template: Template, found: Found) -> Evidence:

@@ -7,6 +7,7 @@ from secrecon.lab.hosts import (
     behaviour,
     crawl,
     exposures,
+    flaws,
     home,
     hygiene,
     lookalikes,
@@ -42,6 +43,7 @@ THEMES = (
     tls,
     crawl,
     odd,
+    flaws,
 )
 
 

@@ -6,7 +6,6 @@ Fetches go through the lab's fetcher, which connects to loopback only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,9 +17,6 @@ from secrecon.lab.twins.shapes import Answer, Asked, Told
 from secrecon.model.errors import BadInput, TargetError
 
 MAX_FETCHES = 3
-LABELS: Mapping[str, str] = {
-}  # fmt: skip
-"""Which twins the lab shows, by the label of the host with the flaw; the mended one has `-fixed` after it."""
 
 
 def twin_site(label: str, template: str, fixed: bool, fetcher: Fetcher) -> Site:
