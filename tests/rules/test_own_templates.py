@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cvss import CVSS3
 from tests.engine.innocents import INNOCENTS
+from tests.rules.own_page import PAGE, page
 from tests.rules.verdicts import FIXED, VULNERABLE, Verdicts, judge, own_catalog, own_files
 
 from secrecon.engine.templating.findings import cve_ids
@@ -129,3 +130,7 @@ def test_it_finds_nothing_on_innocents(verdicts: Verdicts, name: str) -> None:
     found = [habit.__name__ for habit in INNOCENTS if verdicts.found[name, habit.__name__]]
     assert found == []
     assert all(verdicts.attempts[name, habit.__name__] for habit in INNOCENTS)
+
+
+def test_the_page_of_our_templates_is_up_to_date() -> None:
+    assert PAGE.read_text("utf-8") == page(), "write it again: python -m tests.rules.own_page"
