@@ -44,31 +44,44 @@ async def told_apart(
     )
     if not doubtful:
         return list(replies)
-    controls = [
-        HttpProbe(CONTROL, str(o), HttpRequest(o, target=_missing(seed, o)), body_cap=CONTROL_CAP) for o in doubtful
-    ]
-    answers = await ask_all(network, memo, controls, stop, _unheard)
-    walls = dict(zip(doubtful, answers, strict=True))
+    walls = await controls(network, memo, seed, doubtful, stop)
     return [_judged(reply, walls) for reply in replies]
+
+
+async def controls(
+    network: Network, memo: Memo, seed: str, origins: Sequence[Origin], stop: asyncio.Event
+) -> dict[Origin, Reply]:
+    """What each origin says to a page that cannot exist. `seed`: as above."""
+    asked = [
+        HttpProbe(CONTROL, str(o), HttpRequest(o, target=_missing(seed, o)), body_cap=CONTROL_CAP) for o in origins
+    ]
+    answers = await ask_all(network, memo, asked, stop, _unheard)
+    return dict(zip(origins, answers, strict=True))
+
+
+def refusal(status: int, control: Reply) -> str:
+    """Why an answer with `status` says nothing, judged by what the origin said to a page that cannot exist; "" where it
+    is an answer."""
+    if not is_refusal(status):
+        return ""
+    if control.http is None:
+        return f"the server answered {status}, and then did not answer at all: {control.reason}"
+    if is_refusal(control.http.reply.status):
+        refused = control.http.reply.status
+        also = "" if refused == status else f" and {refused}"
+        return f"the server answers {status}{also} even for pages that cannot exist, so what lies behind cannot be told"
+    if status in _LATER:
+        why = "too many requests" if status == 429 else "not available now"
+        return f"the server answered {status} ({why}); try again later or from an address it allows"
+    return ""
 
 
 def _judged(reply: Reply, walls: dict[Origin, Reply]) -> Reply:
     status = _status(reply)
     if not status or not is_refusal(status) or not isinstance(reply.probe, HttpProbe):
         return reply
-    control = walls[reply.probe.request.origin]
-    if control.http is None:
-        reason = f"the server answered {status}, and then did not answer at all: {control.reason}"
-    elif is_refusal(control.http.reply.status):
-        refused = control.http.reply.status
-        also = "" if refused == status else f" and {refused}"
-        reason = f"the server answers {status}{also} even for pages that cannot exist, so what lies behind cannot be told"
-    elif status in _LATER:
-        why = "too many requests" if status == 429 else "not available now"
-        reason = f"the server answered {status} ({why}); try again later or from an address it allows"
-    else:
-        return reply
-    return replace(reply, outcome=Outcome.BLOCKED, reason=reason)
+    reason = refusal(status, walls[reply.probe.request.origin])
+    return replace(reply, outcome=Outcome.BLOCKED, reason=reason) if reason else reply
 
 
 def _status(reply: Reply) -> int:

@@ -42,13 +42,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """What became of a job. Only DONE without a reason may be read as clean. `requests`: how many were asked for."""
+    """What became of a job. Only DONE without a reason may be read as clean. `requests`: how many were asked for.
+    `statuses`: of every HTTP answer."""
 
     job: Job
     outcome: Done
     reason: str
     requests: int
     found: tuple[Found, ...] = ()
+    statuses: frozenset[int] = frozenset()
 
 
 class CallbackSource(Protocol):
@@ -246,9 +248,8 @@ def attempted(job: Job, outcome: Outcome) -> Attempted:
         return Attempted(job, Done.DONE, "", outcome.asked, outcome.found)
     if not outcome.problems:
         deaf = outcome.wanting and needs_callback(job.prepared.template)
-        return Attempted(
-            job, Done.SKIPPED if deaf else Done.DONE, NO_LISTENER if deaf else "", outcome.asked, outcome.found
-        )
+        done, why = (Done.SKIPPED, NO_LISTENER) if deaf else (Done.DONE, "")
+        return Attempted(job, done, why, outcome.asked, outcome.found, outcome.statuses)
     trouble, reason = outcome.problems[0]
     if outcome.answered:
         reason = f"{outcome.answered} of {outcome.asked} requests were answered; {reason}"

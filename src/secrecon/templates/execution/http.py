@@ -171,6 +171,7 @@ class HttpRun:
             self._failed(made, hops[-1])
             return None
         session.answered += 1
+        session.statuses |= {hop.answer.reply.status for hop in hops if hop.answer.reply is not None}
         names = (yield from self._aliases(hops[-1])) if self._named else {}
         best: Verdict | None = None
         duration = sum(hop.answer.reply.waited for hop in hops if hop.answer.reply is not None)

@@ -28,7 +28,8 @@ from secrecon.templates.flowscript import Answered, FlowScript
 class Outcome:
     """What an execution came to. `matched`: some block matched. `asked` and `answered` count requests, redirects not
     among them. `problems`: what could not be tested and why, in order. `wanting`: a callback address was wished for and
-    there was no listener. `dynamic`: what was extracted, for a workflow to pass on."""
+    there was no listener. `dynamic`: what was extracted, for a workflow to pass on. `statuses`: of every HTTP
+    answer."""
 
     matched: bool
     found: tuple[Found, ...]
@@ -38,6 +39,7 @@ class Outcome:
     problems: tuple[tuple[Trouble, str], ...]
     wanting: bool
     dynamic: Mapping[str, object]
+    statuses: frozenset[int] = frozenset()
 
 
 def execute(
@@ -69,6 +71,7 @@ def execute(
         problems=tuple(dict.fromkeys(session.problems)),
         wanting=session.wanting,
         dynamic={name: value for name, value in session.context.items() if name not in (passed or {})},
+        statuses=frozenset(session.statuses),
     )
 
 

@@ -99,6 +99,7 @@ class Session:
         self.waiting: list[Waiting] = []
         self.problems: list[tuple[Trouble, str]] = []
         self.wanting = False
+        self.statuses: set[int] = set()
         self.asked = 0
         self.answered = 0
         self._mint = mint
