@@ -29,7 +29,7 @@ from secrecon.lab.fetcher import Fetcher
 from secrecon.lab.names import Names
 from secrecon.lab.server import SitesApp, serving
 from secrecon.lab.site import Site
-from secrecon.lab.twins import every_twin
+from secrecon.lab.twins import MODULES, every_twin
 from secrecon.lab.twins.site import site_of
 from secrecon.lab.zone import Zone
 from secrecon.model.scan import Budget
@@ -101,6 +101,32 @@ async def _judge(templates: Sequence[Template]) -> Verdicts:
             names.callback_dns = ("127.0.0.1", dns_port)
             settings = Settings(oast_http_port=0, oast_dns_port=dns_port, oast_domain=DOMAIN)
             await _run(named, settings, verdicts)
+    return verdicts
+
+
+def judge_others(templates: Sequence[Template], every: int) -> Verdicts:
+    """What `templates` find on the vulnerable twins of other products: all of the same module, and of the rest each
+    `every`-th. The keys name the twin's template."""
+    return asyncio.run(_judge_others(templates, every))
+
+
+async def _judge_others(templates: Sequence[Template], every: int) -> Verdicts:
+    verdicts, names, twins = Verdicts(), Names(Zone("acme.test"), DOMAIN), every_twin()
+    module = {name: at for at, one in enumerate(MODULES) for name in one.TWINS}
+    async with contextlib.AsyncExitStack() as stack:
+        block = claim_block()
+        stack.callback(block.claim.close)
+        hosts = {name: block.address(at) for at, name in enumerate(sorted(twins), 1)}
+        sites = {host: site_of(name, twins[name], False, Fetcher(names)) for name, host in hosts.items()}
+        port, sockets = listen_everywhere(tuple(sites), ())
+        await stack.enter_async_context(serving(SitesApp(sites), sockets, []))
+        places = [
+            (template, name, Origin("http", host, port))
+            for first, template in enumerate(templates)
+            for at, (name, host) in enumerate(hosts.items())
+            if name != template.id and (module[name] == module.get(template.id) or (at + first) % every == 0)
+        ]
+        await _run(places, Settings(oast_http_port=0, oast_dns_port=0), verdicts)
     return verdicts
 
 
