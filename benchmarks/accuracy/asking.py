@@ -17,6 +17,13 @@ from pathlib import Path
 from benchmarks.accuracy.nouns import Seen
 
 SECONDS = 1800.0
+CALLBACKS = {
+    "SECRECON_OAST_DOMAIN": "callback.test",
+    "SECRECON_OAST_HTTP_PORT": "80",
+    "SECRECON_OAST_DNS_PORT": "53",
+    "SECRECON_OAST_LDAP_PORT": "389",
+}
+"""The listener as it is where a domain is delegated to it, on loopback; the namespace asks it for every name."""
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,7}\b", re.IGNORECASE)
 _CLAIM = re.compile(rb"^\s*cve-id:\s*(.+)$", re.MULTILINE)
 
@@ -31,7 +38,7 @@ def ask(templates: Sequence[Path], url: str, data: Path, *, status: bool = True,
     words += ["--cooldown", "3", *(["--matcher-status"] if status else [])]
     for path in templates:
         words += ["-t", str(path)]
-    variables = {**os.environ, "SECRECON_DATA_DIR": str(data)}
+    variables = {**os.environ, **CALLBACKS, "SECRECON_DATA_DIR": str(data)}
     try:
         done = subprocess.run(words, env=variables, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:

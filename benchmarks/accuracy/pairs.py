@@ -11,6 +11,7 @@ from benchmarks.accuracy.nouns import Age, Pair, Registry
 _PY = "{env}/bin/python"
 _JETTY_WEB = ("--host", "127.0.0.1", "--port", "{port}", "{app}/web")
 _RUNNER = "org.eclipse.jetty:jetty-runner:9.4.43.v20210629!"
+_RUNNER_JAR = "{env}/lib/jetty-runner-9.4.43.v20210629.jar"
 _LIBS = ("sh", "-c", "mkdir -p web/WEB-INF/lib && eval cp $0 web/WEB-INF/lib")
 """Makes a web application of the jars that the last word, a pattern, names."""
 
@@ -46,7 +47,7 @@ PAIRS: tuple[Pair, ...] = (
          start=("vite", "--host", "127.0.0.1", "--port", "{port}", "--strictPort"), app="vite",
          has={Age.OLD: ("CVE-2025-31125",), Age.FIXED: ("CVE-2025-31125",)}),
     Pair("vite-inline", "CVE-2025-31125", Registry.NPM, "vite", "6.2.3", "6.2.4",
-         start=("vite", "--host", "127.0.0.1", "--port", "{port}", "--strictPort"), app="vite"),
+         start=("vite", "--host", "127.0.0.1", "--port", "{port}", "--strictPort"), app="vite", kev=True),
     Pair("swagger-ui-root", "CVE-2024-22207", Registry.NPM, "@fastify/swagger-ui", "2.0.1", "2.1.0",
          others=("fastify@4", "@fastify/swagger@8"), start=("node", "main.js", "{port}"), app="swagger"),
     Pair("next-static", "CVE-2020-5284", Registry.NPM, "next", "9.3.1", "9.3.2",
@@ -80,9 +81,36 @@ PAIRS: tuple[Pair, ...] = (
     Pair("jolokia-type", "CVE-2018-1000129", Registry.MAVEN, "org.jolokia:jolokia-core", "1.4.0", "1.5.0",
          others=(_RUNNER, "com.googlecode.json-simple:json-simple:1.1.1"),
          prepare=((*_LIBS, "../lib/j[os]*.jar"),),
-         start=("java", "-jar", "{env}/lib/jetty-runner-9.4.43.v20210629.jar", *_JETTY_WEB), app="jolokia"),
+         start=("java", "-jar", _RUNNER_JAR, *_JETTY_WEB), app="jolokia"),
     Pair("struts-type", "CVE-2017-5638", Registry.MAVEN, "org.apache.struts:struts2-core", "2.3.31", "2.3.32", kev=True,
          others=(_RUNNER,),
          prepare=((*_LIBS, "../lib/[!j]*.jar ../lib/javassist*.jar"),),
-         start=("java", "-jar", "{env}/lib/jetty-runner-9.4.43.v20210629.jar", *_JETTY_WEB), app="struts"),
+         start=("java", "-jar", _RUNNER_JAR, *_JETTY_WEB), app="struts"),
+    Pair("struts-redirect", "CVE-2013-2251", Registry.MAVEN, "org.apache.struts:struts2-core", "2.3.15", "2.3.15.1", kev=True,
+         others=(_RUNNER,), prepare=((*_LIBS, "../lib/[!j]*.jar ../lib/javassist*.jar"),),
+         start=("java", "-jar", _RUNNER_JAR, *_JETTY_WEB), app="struts",
+         has={Age.OLD: ("CVE-2017-5638",), Age.FIXED: ("CVE-2017-5638",)}),
+    Pair("struts-namespace", "CVE-2018-11776", Registry.MAVEN, "org.apache.struts:struts2-core", "2.3.34", "2.3.35", kev=True,
+         others=(_RUNNER,), prepare=((*_LIBS, "../lib/[!j]*.jar ../lib/javassist*.jar"),),
+         start=("java", "-jar", _RUNNER_JAR, *_JETTY_WEB), app="struts-namespace"),
+    Pair("struts-tags", "CVE-2020-17530", Registry.MAVEN, "org.apache.struts:struts2-core", "2.5.25", "2.5.26", kev=True,
+         others=(_RUNNER,), prepare=((*_LIBS, "../lib/[!j]*.jar ../lib/javassist*.jar"),),
+         start=("java", "-jar", _RUNNER_JAR, *_JETTY_WEB), app="struts-tags"),
+    Pair("spring-binding", "CVE-2022-22965", Registry.MAVEN, "org.springframework:spring-webmvc", "5.3.17", "5.3.18", kev=True,
+         others=("org.apache.tomcat.embed:tomcat-embed-core:9.0.60",),
+         prepare=((*_LIBS, "../lib/spring*.jar"),
+                  ("javac", "--release", "8", "-cp", "{env}/lib/*", "-d", "web/WEB-INF/classes", "Home.java")),
+         start=("java", "-cp", "{env}/lib/tomcat-embed-core-9.0.60.jar:{env}/lib/tomcat-annotations-api-9.0.60.jar",
+                "Main.java", "{port}"), app="binding"),
+    Pair("spring-function", "CVE-2022-22963", Registry.MAVEN, "org.springframework.cloud:spring-cloud-function-web", "3.2.2",
+         "3.2.3", kev=True, others=("org.springframework.boot:spring-boot-starter-web:2.6.4",),
+         prepare=(("javac", "--release", "8", "-cp", "{env}/lib/*", "-d", "{app}", "Main.java"),),
+         start=("java", "-cp", "{app}:{env}/lib/*", "Main", "--server.address=127.0.0.1", "--server.port={port}"),
+         app="function"),
+    Pair("log4j-lookup", "CVE-2021-44228", Registry.MAVEN, "org.apache.logging.log4j:log4j-core", "2.14.1", "2.17.1", kev=True,
+         start=("java", "-cp", "{env}/lib/*", "Main.java", "{port}"), app="log4j"),
+    Pair("next-components", "CVE-2025-55182", Registry.NPM, "next", "15.2.5", "15.2.6", kev=True,
+         others=("react@19.0.0", "react-dom@19.0.0"), prepare=(("next", "build"),),
+         start=("next", "start", "-H", "127.0.0.1", "-p", "{port}"), app="next-app",
+         variables={"NEXT_TELEMETRY_DISABLED": "1"}),
 )  # fmt: skip
