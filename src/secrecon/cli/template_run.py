@@ -118,7 +118,7 @@ def run(
     watchers = [entry for entry in entries if entry.template.watches and global_matchers]
     entries = [entry for entry in entries if not entry.template.watches]
     options = Options(
-        given=_given(given),
+        given=given_of(given),
         sni=sni,
         redirects=not no_redirects,
         attack=Attack(attack_type) if attack_type else None,
@@ -239,7 +239,8 @@ def _words(given: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word.strip().lower() for text in given for word in text.split(",") if word.strip())
 
 
-def _given(pairs: tuple[str, ...]) -> Mapping[str, bytes]:
+def given_of(pairs: tuple[str, ...]) -> Mapping[str, bytes]:
+    """Variables as they are written on the command line. Raises BadInput."""
     found: dict[str, bytes] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

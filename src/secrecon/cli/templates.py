@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from secrecon.cli.template_explain import explain
 from secrecon.cli.template_run import run
 from secrecon.model.errors import BadInput
 from secrecon.templates.catalog import files_below, read_below, read_found
@@ -50,6 +51,7 @@ def templates() -> None:
 
 
 templates.add_command(run)
+templates.add_command(explain)
 
 
 @templates.command()
