@@ -1,16 +1,21 @@
-"""The templates that scans run: those that ship with SecRecon, and the operator's own directory, loaded when first needed."""
+"""The templates that scans run: those that ship with SecRecon, the operator's own directory, and the set that a feed brought.
+
+Loaded when first needed, and again where a feed brought another set. What was handed out stays as it was: a running scan
+keeps the set that it began with.
+"""
 
 from __future__ import annotations
 
 import datetime
-import functools
 import random
-from importlib import resources
 from pathlib import Path
 
 import structlog
 
 from secrecon.app.settings import Settings
+from secrecon.app.signed import UNSIGNED, signature_gate
+from secrecon.app.template_sets import TemplateSets
+from secrecon.app.template_sets import own_folder as own_folder
 from secrecon.engine.phases.templates import Armed
 from secrecon.model.errors import OperatorError
 from secrecon.model.scan import FeedInfo
@@ -19,49 +24,64 @@ from secrecon.templates.policy import classify
 
 OWN = "templates that ship with SecRecon"
 GIVEN = "templates of the operator"
+FED = "templates of a feed"
 log_ = structlog.get_logger("secrecon.templates")
 
 
-def own_folder() -> Path:
-    """Where the shipped templates are."""
-    return Path(str(resources.files("secrecon"))) / "rules" / "templates"
-
-
 class Armory:
-    """Every template that a scan may run. Shipped ones win where the operator's directory has the same id."""
+    """Every template that a scan may run. Of two with the same id the shipped one wins, then the operator's."""
 
     def __init__(self, settings: Settings) -> None:
-        self._kept = settings.template_cache
-        self._folders = [
-            folder for folder in (own_folder(), settings.templates) if folder is not None and folder.is_dir()
-        ]
         if settings.templates is not None and not settings.templates.is_dir():
             raise OperatorError(f"SECRECON_TEMPLATES: {settings.templates} is not a directory")
-
-    @functools.cached_property
-    def _catalog(self) -> Catalog:
-        catalog = load(self._folders, random.SystemRandom(), kept=self._kept, judged=True)
-        if catalog.note:
-            log_.warning("templates not kept", reason=catalog.note)
-        for problem in catalog.problems:
-            log_.warning("template not used", file=problem.where, reason=problem.reason)
-        return catalog
-
-    @functools.cached_property
-    def _armed(self) -> tuple[Armed, ...]:
-        return tuple(
-            Armed(entry.template, entry.safety or classify(entry.template), entry.path)
-            for entry in self._catalog.entries
-            if not entry.template.self_contained and not entry.template.watches
-        )
+        self._kept = settings.template_cache
+        self._gate = signature_gate(settings)
+        self._given = settings.templates
+        self._sets = TemplateSets(settings.template_folder)
+        self._armed: tuple[tuple[Path, ...], tuple[Armed, ...]] = ((), ())
+        self._feeds: tuple[tuple[Path, ...], tuple[FeedInfo, ...]] = ((), ())
 
     def armed(self) -> tuple[Armed, ...]:
-        """The templates with their levels."""
-        return self._armed
+        """The templates with their levels. The same tuple until a feed brings another set."""
+        folders = self._folders()
+        if self._armed[0] != folders:
+            self._armed = (folders, self._loaded(folders))
+        return self._armed[1]
 
     def feeds(self) -> tuple[FeedInfo, ...]:
         """What reports say of the sets: how many files, how new, and their digest. Nothing is compiled for this."""
-        return tuple(_feed(folder, OWN if folder == own_folder() else GIVEN) for folder in self._folders)
+        folders = self._folders()
+        if self._feeds[0] != folders:
+            self._feeds = (folders, tuple(_feed(folder, self._name(folder)) for folder in folders))
+        return self._feeds[1]
+
+    def _folders(self) -> tuple[Path, ...]:
+        found = (own_folder(), self._given, self._sets.current())
+        return tuple(folder for folder in found if folder is not None and folder.is_dir())
+
+    def _name(self, folder: Path) -> str:
+        return OWN if folder == own_folder() else GIVEN if folder == self._given else FED
+
+    def _loaded(self, folders: tuple[Path, ...]) -> tuple[Armed, ...]:
+        catalog = load(folders, random.SystemRandom(), kept=self._kept, judged=True, gate=self._gate)
+        _tell(catalog)
+        return tuple(
+            Armed(entry.template, entry.safety or classify(entry.template), entry.path)
+            for entry in catalog.entries
+            if not entry.template.self_contained and not entry.template.watches
+        )
+
+
+def _tell(catalog: Catalog) -> None:
+    """What cannot be used, to the log. What has no valid signature is one line, as it may be the whole set."""
+    if catalog.note:
+        log_.warning("templates not kept", reason=catalog.note)
+    unsigned = [problem for problem in catalog.problems if problem.reason.startswith(UNSIGNED)]
+    if unsigned:
+        log_.warning("templates not used", count=len(unsigned), first=unsigned[0].where, reason=unsigned[0].reason)
+    for problem in catalog.problems:
+        if not problem.reason.startswith(UNSIGNED):
+            log_.warning("template not used", file=problem.where, reason=problem.reason)
 
 
 def _feed(folder: Path, name: str) -> FeedInfo:

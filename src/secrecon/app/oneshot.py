@@ -46,16 +46,20 @@ from secrecon.oast.polling import Polling
 class OneShot:
     """A scan of one target.
 
-    `allow`: what the operator may test; a target inside it gets active checks, any other only light ones. `watch` is
+    `allow`: what the operator may test; a target inside it gets active checks (and
+    intrusive ones where `intrusive`), any other only light ones. `watch` is
     told of progress. Raises BadInput for a bad target or allow entry, ScopeRefused for one that policy forbids.
     """
 
-    def __init__(self, settings: Settings, target: str, mode: ScanMode, allow: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: Settings, target: str, mode: ScanMode, allow: tuple[str, ...], *, intrusive: bool = False
+    ) -> None:
         self.target: Target = parse_target(target)
         self.watch: Callable[[Progress | Chunk], None] = lambda _: None
         self._settings = settings
         self._mode = mode
         self._given = AllowList(allow)
+        self._touch = Touch.INTRUSIVE if intrusive else Touch.ACTIVE
         trust_operator_ca(settings)
         self._clock = SystemClock()
         self._resolver = build_resolver(settings)
@@ -132,7 +136,7 @@ class OneShot:
             scan_id=secrets.token_hex(16),
             target=self.target,
             mode=self._mode,
-            touch=Touch.ACTIVE if allowed else Touch.LIGHT,
+            touch=self._touch if allowed else Touch.LIGHT,
             budget=FULL_BUDGET if self._mode is ScanMode.FULL else QUICK_BUDGET,
             allow=self._settings.scope_allow,
             authorized_by="--allow on the command line" if allowed else "",

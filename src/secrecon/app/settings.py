@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     templates: Path | None = Field(
         None, description="Directory of templates that full scans run beside those that ship with SecRecon."
     )
+    template_keys: Words = Field(
+        (),
+        description="PEM files of public keys or certificates (P-256) whose signatures on templates are believed.",
+    )
+    require_signed: bool = Field(
+        False,
+        description="True: only templates signed by one of SECRECON_TEMPLATE_KEYS run, and those that ship with SecRecon.",
+    )
     cache_dir: Path | None = Field(
         None, description="Folder for what can be made again, such as compiled templates; empty: in the data dir."
     )
@@ -101,12 +109,17 @@ class Settings(BaseSettings):
     )
 
     @property
+    def template_folder(self) -> Path:
+        """Where the sets that feeds bring lie; it need not be there."""
+        return self.data_dir / "templates"
+
+    @property
     def template_cache(self) -> Path | None:
         """Where compiled templates are kept; None where there is no data dir yet, as no folder is made for them alone."""
         folder = self.cache_dir or (self.data_dir / "cache" if self.data_dir.is_dir() else None)
         return folder / "templates" if folder is not None else None
 
-    @field_validator("scope_allow", "trusted_proxies", "dns_servers", "feed_keys", mode="before")
+    @field_validator("scope_allow", "trusted_proxies", "dns_servers", "feed_keys", "template_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

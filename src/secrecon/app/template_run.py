@@ -11,13 +11,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from secrecon.app.parts import build_listener, build_resolver
 from secrecon.app.settings import Settings
 from secrecon.engine.templating.asker import Asker
 from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner
 from secrecon.engine.templating.mints import callback_of
+from secrecon.model.asset import Resolution
 from secrecon.model.errors import OperatorError, TargetError
 from secrecon.model.interaction import Interaction
 from secrecon.model.scan import Budget
@@ -33,9 +34,12 @@ from secrecon.oast.client import OastClient, ServerHit
 from secrecon.oast.tokens import new_token
 from secrecon.templates.catalog import Entry
 from secrecon.templates.dsl.run import Ambient
+from secrecon.templates.execution.asks import HttpAsk
 from secrecon.templates.execution.events import Callback, Found
 from secrecon.templates.execution.session import Options, Prepared, prepare
 from secrecon.templates.execution.subject import Subject, parse_subject
+from secrecon.templates.leaving import EXAMPLE_TARGET
+from secrecon.templates.preview import preview
 from secrecon.templates.workflow import Workflow
 
 COOLDOWN = 5.0
@@ -46,13 +50,29 @@ RUN_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`rate`: requests per second and host; `timeout`: seconds for a request; `cooldown`: how long callbacks are waited
-    for at the end, in seconds."""
+    """`rate`: requests per second, hosts being asked one after the other; `timeout`: seconds for a request; `cooldown`: how
+    long callbacks are waited for at the end, in seconds. `every_address`: a host is asked at each of its addresses, each as
+    a target of its own."""
 
     rate: float = 150.0
     concurrency: int = 25
     timeout: float = 10.0
     cooldown: float = COOLDOWN
+    every_address: bool = False
+
+
+class OneAddress(Resolver):
+    """A resolver for which a host has one address only."""
+
+    def __init__(self, other: Resolver, host: str, address: str) -> None:
+        super().__init__(other.servers)
+        self._host = host
+        self._address = address
+
+    async def addresses(self, name: str) -> Resolution:
+        if name.rstrip(".").lower() == self._host:
+            return Resolution(self._host, (self._address,))
+        return await super().addresses(name)
 
 
 @dataclass(slots=True)
@@ -162,12 +182,13 @@ class TemplateRun:
         self._watchers = watchers
         self._settings = settings
         self._entries = entries
-        self._subjects = [parse_subject(target) for target in targets]
+        self._subjects = list(dict.fromkeys(parse_subject(target) for target in targets))
         self._options = options
         self._limits = limits
         self._server = ServerCallbacks(server) if server is not None else None
         self._workflows = workflows
         self._ready: dict[str, Prepared] = {}
+        self._also = _own_addresses(entries, options)
         self.tally = Tally()
         self.stop = asyncio.Event()
 
@@ -202,22 +223,43 @@ class TemplateRun:
         told: Callable[[int, int], Awaitable[None]] | None,
     ) -> AsyncIterator[tuple[Job, Found]]:
         for host, subjects in by_host.items():
-            if self.stop.is_set():
-                return
             addresses = await _addresses(resolver, host)
-            source, own = await self._listen(addresses)
-            network = self._network(host, addresses, resolver, clock)
-            try:
-                asker = Asker(network, clock, timeout=self._limits.timeout)
-                runner = Runner(asker, self._options, ambient, source, self._limits.concurrency, self.stop)
-                runner.watchers = [self._prepare(entry, ambient) for entry in self._watchers]
-                async for item in self._host(runner, prepared, subjects, told):
+            every = self._limits.every_address and len(addresses) > 1
+            for address in addresses if every else ("",):
+                if self.stop.is_set():
+                    return
+                own = (address,) if address else addresses
+                asked = OneAddress(resolver, host, address) if address else resolver
+                network = self._network(host, own, asked, clock)
+                options = self._options
+                if address:
+                    options = replace(options, given={**options.given, "ip": address.encode()})
+                async for item in self._at(network, own, options, ambient, clock, (prepared, subjects), told):
                     yield item
-                self.tally.sent += asker.sent
-            finally:
-                await network.close()
-                if own is not None:
-                    await own.stop()
+
+    async def _at(
+        self,
+        network: Network,
+        addresses: Sequence[str],
+        options: Options,
+        ambient: Ambient,
+        clock: SystemClock,
+        work: tuple[Sequence[Prepared], Sequence[Subject]],
+        told: Callable[[int, int], Awaitable[None]] | None,
+    ) -> AsyncIterator[tuple[Job, Found]]:
+        """Everything for one host, at one of its addresses or wherever it answers first."""
+        source, own = await self._listen(addresses)
+        try:
+            asker = Asker(network, clock, timeout=self._limits.timeout)
+            runner = Runner(asker, options, ambient, source, self._limits.concurrency, self.stop)
+            runner.watchers = [self._prepare(entry, ambient) for entry in self._watchers]
+            async for item in self._host(runner, *work, told):
+                yield item
+            self.tally.sent += asker.sent
+        finally:
+            await network.close()
+            if own is not None:
+                await own.stop()
 
     async def _host(
         self,
@@ -226,7 +268,12 @@ class TemplateRun:
         subjects: Sequence[Subject],
         told: Callable[[int, int], Awaitable[None]] | None,
     ) -> AsyncIterator[tuple[Job, Found]]:
-        jobs = [Job(each, subject) for each in prepared for subject in subjects]
+        jobs = [
+            Job(each, subject)
+            for each in prepared
+            for subject in subjects
+            if not each.template.self_contained or subject is self._subjects[0]
+        ]
         async for attempt in runner.run(jobs, told):
             self.tally.add(attempt)
             for found in attempt.found:
@@ -271,7 +318,7 @@ class TemplateRun:
     def _network(self, host: str, addresses: Sequence[str], resolver: Resolver, clock: SystemClock) -> Network:
         limits = self._limits
         target = Target(TargetKind.ORGANISATION, host, Origin("https", host, 443), "/")
-        gate = ScopeGate(target, (*self._settings.scope_allow, host, *addresses), resolver)
+        gate = ScopeGate(target, (*self._settings.scope_allow, host, *addresses), resolver, self._also)
         budget = Budget(
             requests=10_000_000,
             bytes=100_000_000_000,
@@ -280,6 +327,17 @@ class TemplateRun:
             in_flight=limits.concurrency,
         )
         return Network(gate, resolver, budget, clock)
+
+
+def _own_addresses(entries: Sequence[Entry], options: Options) -> tuple[Origin, ...]:
+    """Where self-contained templates go, which were allowed by running them at all."""
+    found: dict[Origin, None] = {}
+    for entry in entries:
+        if entry.template.self_contained:
+            for ask in preview(entry.template, parse_subject(EXAMPLE_TARGET), options).asks:
+                if isinstance(ask, HttpAsk):
+                    found[ask.origin] = None
+    return tuple(found)
 
 
 async def _addresses(resolver: Resolver, host: str) -> tuple[str, ...]:

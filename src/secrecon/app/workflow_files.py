@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from secrecon.model.errors import OperatorError
-from secrecon.templates.catalog import MAX_ABOVE, Catalog, load
+from secrecon.model.scan import Touch
+from secrecon.templates.catalog import MAX_ABOVE, Catalog, Gate, Problem, load
+from secrecon.templates.errors import TemplateRefused
+from secrecon.templates.policy import classify, decide
 from secrecon.templates.workflow import Workflow, named_in, read_workflow
 from secrecon.templates.yamltree import MAX_BYTES
 
 
-def load_workflow(file: Path, given: Sequence[Path]) -> tuple[Workflow, Catalog]:
-    """The workflow in `file` with its templates, looked for in `given` first. Raises TemplateInvalid, OperatorError."""
+def load_workflow(
+    file: Path, given: Sequence[Path], gate: Gate | None = None, touch: Touch = Touch.ACTIVE
+) -> tuple[Workflow, Catalog]:
+    """The workflow in `file` with its templates, looked for in `given` first. What goes further than `touch` is a problem
+    of the set. Raises TemplateInvalid, OperatorError."""
     try:
         with file.open("rb") as opened:
             source = opened.read(MAX_BYTES + 1)
@@ -26,8 +33,16 @@ def load_workflow(file: Path, given: Sequence[Path]) -> tuple[Workflow, Catalog]
         wanted = folders or [_root_of(file.resolve())]
     else:
         wanted = [found for path in paths if (found := _first(path, [*folders, *above])) is not None]
-    catalog = load(wanted, random.SystemRandom())
-    return read_workflow(source, catalog.entries), catalog
+    catalog = load(wanted, random.SystemRandom(), judged=True, gate=gate)
+    problems = list(catalog.problems)
+    entries = []
+    for entry in catalog.entries:
+        decision = decide(entry.safety or classify(entry.template), touch)
+        if decision.allowed:
+            entries.append(entry)
+        else:
+            problems.append(Problem(entry.path, TemplateRefused(decision.why, 0, policy=True)))
+    return read_workflow(source, entries), replace(catalog, problems=tuple(problems))
 
 
 def _first(path: str, folders: Sequence[Path]) -> Path | None:

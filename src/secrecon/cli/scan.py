@@ -21,7 +21,7 @@ from secrecon.app.logs import configure_logs
 from secrecon.app.oneshot import OneShot
 from secrecon.app.settings import load_settings
 from secrecon.cli.show import LiveProgress, print_summary, stderr_console
-from secrecon.model.errors import OperatorError
+from secrecon.model.errors import BadInput, OperatorError
 from secrecon.model.record import Chunk, Progress, ScanRecord
 from secrecon.model.scan import ScanMode
 from secrecon.report.gate import FailOn
@@ -53,6 +53,14 @@ def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn
     metavar="DIR",
     help="Templates that a full scan runs beside those that ship with SecRecon.",
 )
+@click.option(
+    "--intrusive",
+    is_flag=True,
+    help="With --allow: run templates too that write, delete, run commands, log in or make the target wait.",
+)
+@click.option(
+    "--require-signed", is_flag=True, help="Run only templates signed by a key of SECRECON_TEMPLATE_KEYS."
+)
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def scan(
     target: str,
@@ -62,6 +70,8 @@ def scan(
     fail_on: FailOn | None,
     allow: tuple[str, ...],
     templates: Path | None,
+    intrusive: bool,
+    require_signed: bool,
     quiet: bool,
 ) -> None:
     """Scan TARGET (a domain or an http(s) URL) and write a report.
@@ -69,11 +79,17 @@ def scan(
     Exit code: 0 clean, 1 findings at the threshold of --fail-on, 2 could not test enough, 3 error.
     """
     format_ = format_ or _format_of(output)
-    settings = load_settings(scope_allow=(*load_settings().scope_allow, *allow) or None, templates=templates)
+    settings = load_settings(
+        scope_allow=(*load_settings().scope_allow, *allow) or None,
+        templates=templates,
+        require_signed=require_signed or None,
+    )
     configure_logs(settings, quiet=True)
     if output is not None:
         _check_writable(output)
-    one = OneShot(settings, target, ScanMode(mode), allow)
+    if intrusive and not allow:
+        raise BadInput("--intrusive needs --allow, which says that you may test the target", "intrusive")
+    one = OneShot(settings, target, ScanMode(mode), allow, intrusive=intrusive)
     console = stderr_console()
     record = uvloop.run(_run(one, console, quiet))
     report = reports.build(record)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
-from secrecon.app.armory import own_folder
 from secrecon.app.settings import load_settings
+from secrecon.app.signed import read_keys
+from secrecon.app.template_sets import TemplateSets, own_folder
 from secrecon.cli.template_run import given_of
 from secrecon.engine.phases.templates import requests_of
 from secrecon.engine.templating.driver import needs_callback
@@ -50,32 +51,46 @@ _WHERE = (
 @click.option("--all", "whole", is_flag=True, help="Every request and all of it, not only the first ones.")
 def explain(name: str, paths: tuple[Path, ...], target: str, given: tuple[str, ...], whole: bool) -> None:
     """Say what a template would send, and why it is or is not allowed. Nothing is sent."""
-    entry = _entry(name, paths)
+    entry, signature = _entry(name, paths)
     safety = entry.safety or classify(entry.template)
     shown = preview(
         entry.template, parse_subject(target), Options(given=given_of(given)), 2_000 if whole else MAX_SHOWN
     )
-    for line in (*_head(entry, safety), *_amount(entry, shown), *_asks(shown, whole=whole)):
+    for line in (
+        *_head(entry, safety),
+        f"signature: {signature}",
+        *_amount(entry, shown),
+        *_asks(shown, whole=whole),
+    ):
         click.echo(_printable(line))
 
 
-def _entry(name: str, paths: Sequence[Path]) -> Entry:
-    """The template in a file, or the one of a set with that id. Raises BadInput with the reason."""
+def _entry(name: str, paths: Sequence[Path]) -> tuple[Entry, str]:
+    """The template in a file, or the one of a set with that id, and what its signature says. Raises BadInput."""
     file = Path(name)
     settings = load_settings()
+    keys = read_keys(settings)
+    verdicts: list[str] = []
+
+    def heard(root: Path, source: bytes) -> str:
+        verdicts.append(keys.check(source).reason)
+        return ""
+
     if file.suffix in (".yaml", ".yml") or file.is_file():
         if not file.is_file():
             raise BadInput(f"there is no file {name}", "template")
-        catalog = load([file], random.SystemRandom())
+        catalog = load([file], random.SystemRandom(), gate=heard)
         if not catalog.entries:
             problem = catalog.problems[0]
             raise BadInput(f"{problem.where}: {problem.reason}", "template")
-        return catalog.entries[0]
-    folders = list(paths) or [own_folder(), *([settings.templates] if settings.templates else [])]
+        return catalog.entries[0], verdicts[0]
+    used = (own_folder(), settings.templates, TemplateSets(settings.template_folder).current())
+    folders = list(paths) or [folder for folder in used if folder is not None]
     catalog = load(folders, random.SystemRandom(), kept=settings.template_cache, judged=True)
     found = next((entry for entry in catalog.entries if entry.template.id.lower() == name.lower()), None)
     if found is not None:
-        return found
+        place = next((folder / found.path for folder in folders if (folder / found.path).is_file()), None)
+        return found, keys.check(place.read_bytes()).reason if place is not None else "unknown"
     stem = next((item for item in catalog.problems if Path(item.path).stem.lower() == name.lower()), None)
     if stem is not None:
         raise BadInput(f"{stem.where}: {stem.reason}", "template")

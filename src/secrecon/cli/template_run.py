@@ -1,14 +1,17 @@
 """`secrecon templates run`: templates on targets, results as JSON lines with the reference's keys or as plain lines.
 
-Results go to stdout, everything else to stderr. The exit code is 0 for a run that ended, whatever it found.
+Results go to stdout, everything else to stderr. Exit code: 0 the run ended, whatever it found; 2 it was stopped, or not
+one template could be tested; 3 an error: nothing to run, a bad option, a file that cannot be read. Ctrl-C ends the run
+after what is under way, keeping what was found; a second one leaves at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
 import signal
+import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,18 +22,21 @@ import uvloop
 from secrecon.app.logs import configure_logs
 from secrecon.app.settings import load_settings
 from secrecon.app.template_run import Limits, TemplateRun
-from secrecon.app.workflow_files import load_workflow
 from secrecon.cli.show import stderr_console
+from secrecon.cli.template_choice import MAX_SHOWN, Chosen, choose, targets_of
 from secrecon.engine.templating.driver import Job
 from secrecon.model.errors import BadInput
+from secrecon.model.scan import Outcome
 from secrecon.net.clock import SystemClock
 from secrecon.oast.client import OastClient, ServerOptions
-from secrecon.templates.catalog import Catalog, Choice, load
+from secrecon.templates.catalog import Choice
 from secrecon.templates.execution.events import Found
 from secrecon.templates.execution.session import Options
 from secrecon.templates.payloads import Attack
 
-MAX_SHOWN = 10
+PROGRESS_SECONDS = 5.0
+NOWHERE = "localhost"
+"""The target of templates that bring their own address, where none was given."""
 
 
 @click.command("run")
@@ -45,7 +51,10 @@ MAX_SHOWN = 10
 @click.option(
     "-w", "--workflow", "flows", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("-u", "--target", "targets", multiple=True, required=True, metavar="URL_OR_HOST", help="Repeatable.")
+@click.option("-u", "--target", "targets", multiple=True, metavar="URL_OR_HOST", help="Repeatable.")
+@click.option(
+    "-l", "--list", "lists", multiple=True, type=click.Path(path_type=Path), help="File with one target a line."
+)
 @click.option("-V", "--var", "given", multiple=True, metavar="NAME=VALUE", help="A variable for templates.")
 @click.option("--tags", multiple=True, help="Only templates with one of these tags (comma or repeated).")
 @click.option("--exclude-tags", multiple=True)
@@ -68,7 +77,18 @@ MAX_SHOWN = 10
 @click.option("--allow-self-contained", is_flag=True, help="Run templates that bring their own address.")
 @click.option("--fuzz", is_flag=True, help="Run templates that change the target's own request, value by value.")
 @click.option("--global-matchers", is_flag=True, help="Run templates that look at the answers to all others.")
-@click.option("--scan-all-ips", is_flag=True, help="Ask every address of a host, not only the first that answers.")
+@click.option(
+    "--intrusive", is_flag=True, help="Run what writes, deletes, runs commands, logs in or makes targets wait, too."
+)
+@click.option("--require-signed", is_flag=True, help="Run only templates that a trusted key has signed.")
+@click.option(
+    "--trusted-key",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="PEM file of a key or certificate whose signatures are believed. Repeatable.",
+)
+@click.option("--scan-all-ips", is_flag=True, help="Ask every address of a host, each as a target.")
 @click.option("--cooldown", type=click.FloatRange(0, 600), default=5.0, show_default=True, metavar="S",
               help="How long callbacks are waited for at the end.")  # fmt: skip
 @click.option("--jsonl", is_flag=True, help="One JSON object a line.")
@@ -77,6 +97,7 @@ def run(
     paths: tuple[Path, ...],
     flows: tuple[Path, ...],
     targets: tuple[str, ...],
+    lists: tuple[Path, ...],
     given: tuple[str, ...],
     tags: tuple[str, ...],
     exclude_tags: tuple[str, ...],
@@ -96,27 +117,25 @@ def run(
     allow_self_contained: bool,
     fuzz: bool,
     global_matchers: bool,
+    intrusive: bool,
+    require_signed: bool,
+    keys: tuple[Path, ...],
     scan_all_ips: bool,
     cooldown: float,
     jsonl: bool,
     silent: bool,
 ) -> None:
     """Run templates on targets. Naming a target here is the permission to test that host; test only what you own or
-    were asked to test."""
-    if not paths and not flows:
-        raise BadInput("nothing to run: give templates with -t or a workflow with -w", "template")
+    were asked to test.
+
+    A template whose file or id is named runs whatever it does; of a folder, intrusive ones are left out unless asked
+    for. Exit code: 0 ended, 2 stopped or nothing could be tested, 3 error.
+    """
+    settings = load_settings(require_signed=require_signed or None, template_keys=tuple(map(str, keys)) or None)
     choice = Choice(
         _words(tags), _words(severity), _words(ids), _words(exclude_tags), _words(exclude_severity), _words(no_ids)
     )
-    settings = load_settings()
-    catalog = load(paths, random.SystemRandom(), kept=settings.template_cache)
-    workflows = [load_workflow(file, paths) for file in flows]
-    entries = [entry for entry in catalog.entries if choice.takes(entry.template)]
-    alone = [entry for entry in entries if entry.template.self_contained]
-    if not allow_self_contained:
-        entries = [entry for entry in entries if not entry.template.self_contained]
-    watchers = [entry for entry in entries if entry.template.watches and global_matchers]
-    entries = [entry for entry in entries if not entry.template.watches]
+    chosen = choose(settings, paths, flows, choice, intrusive=intrusive, alone=allow_self_contained)
     options = Options(
         given=given_of(given),
         sni=sni,
@@ -126,49 +145,89 @@ def run(
         fuzzing=fuzz,
     )
     configure_logs(settings, quiet=True)
-    if not silent:
-        _tell_problems(catalog, 0 if allow_self_contained else len(alone))
-        for workflow, used in workflows:
-            _tell_problems(used, 0)
-            for name in workflow.missing:
-                click.echo(f"{workflow.id}: not in the set: {name}", err=True)
+    for note in () if silent else chosen.notes():
+        click.echo(_printable(note), err=True)
     server = None
     if oast_server:
         server = OastClient(oast_server, SystemClock(), ServerOptions(token=oast_token or "", fallback=True))
     one = TemplateRun(
         settings,
-        entries,
-        targets,
+        [entry for entry in chosen.entries if not entry.template.watches],
+        _targets(targets, lists, chosen),
         options,
-        Limits(rate, concurrency, timeout, cooldown),
+        Limits(rate, concurrency, timeout, cooldown, scan_all_ips),
         server,
-        [flow for flow, _ in workflows],
-        watchers,
+        chosen.workflows,
+        [entry for entry in chosen.entries if entry.template.watches and global_matchers],
     )
     uvloop.run(_run(one, jsonl=jsonl, silent=silent))
+    sys.exit(_exit_code(one))
+
+
+def _targets(given: tuple[str, ...], lists: tuple[Path, ...], chosen: Chosen) -> tuple[str, ...]:
+    """Raises BadInput where there is none and some template needs one."""
+    targets = targets_of(given, lists)
+    if not targets and (chosen.workflows or not all(entry.template.self_contained for entry in chosen.entries)):
+        raise BadInput("no target: give one with -u, or a file of them with -l", "target")
+    return targets or (NOWHERE,)
+
+
+def _exit_code(one: TemplateRun) -> int:
+    """0 where the run ended and something was tested: what could not be tested must not look like a clean result."""
+    outcomes = one.tally.outcomes
+    untested = bool(outcomes) and not outcomes[Outcome.DONE]
+    return 2 if one.stop.is_set() or untested else 0
 
 
 async def _run(one: TemplateRun, *, jsonl: bool, silent: bool) -> None:
-    loop = asyncio.get_running_loop()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupted() -> None:
+        if one.stop.is_set() and task is not None:
+            task.cancel()
+        one.stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, one.stop.set)
-    console = stderr_console()
-    status = console.status("") if not silent and console.is_terminal else None
-
-    async def told(done: int, total: int) -> None:
-        if status is not None:
-            status.update(f"{done:,} of {total:,} attempts, {one.tally.found:,} found")
-
-    if status is not None:
-        status.start()
+        loop.add_signal_handler(number, interrupted)
+    progress = _Progress(one, silent=silent)
     try:
-        async for job, found in one.results(told):
-            click.echo(json.dumps(record(job, found)) if jsonl else line(found))
-    finally:
-        if status is not None:
-            status.stop()
+        with progress:
+            async for job, found in one.results(progress.told):
+                click.echo(json.dumps(record(job, found)) if jsonl else line(found))
+    except asyncio.CancelledError:
+        raise click.Abort from None
+    except BrokenPipeError:
+        one.stop.set()
     if not silent:
         _summarise(one)
+
+
+class _Progress:
+    """How far the run is: a line that is rewritten on a terminal, elsewhere a line every few seconds."""
+
+    def __init__(self, one: TemplateRun, *, silent: bool) -> None:
+        self._one = one
+        self._console = stderr_console()
+        terminal = self._console.is_terminal and not silent
+        self._status = self._console.status("") if terminal else None
+        self._plain = not terminal and not silent
+        self._next = time.monotonic() + PROGRESS_SECONDS
+
+    def __enter__(self) -> None:
+        if self._status is not None:
+            self._status.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    async def told(self, done: int, total: int) -> None:
+        words = f"{done:,} of {total:,} attempts, {self._one.tally.found:,} found"
+        if self._status is not None:
+            self._status.update(words)
+        elif self._plain and time.monotonic() >= self._next:
+            self._next = time.monotonic() + PROGRESS_SECONDS
+            click.echo(words, err=True)
 
 
 def record(job: Job, found: Found) -> dict[str, object]:
@@ -189,7 +248,7 @@ def record(job: Job, found: Found) -> dict[str, object]:
             "metadata": dict(info.metadata),
         },
         "type": found.protocol,
-        "host": found.host,
+        "host": subject.origin.host,
         "port": str(subject.origin.port),
         "scheme": subject.origin.scheme,
         "url": subject.url,
@@ -228,7 +287,12 @@ def line(found: Found) -> str:
     values = f" [{', '.join(_text(value) for value in found.extracted[:MAX_SHOWN])}]" if found.extracted else ""
     mark = "" if found.held else f" no match{': ' + found.failed if found.failed else ''}"
     shown = f"[{found.template.info.severity}] [{name}] [{found.protocol}] {found.matched}{values}{mark}"
-    return "".join(char if char.isprintable() else "?" for char in shown)
+    return _printable(shown)
+
+
+def _printable(text: str) -> str:
+    """On one line, and without anything that a terminal would act on."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _text(value: bytes) -> str:
@@ -250,19 +314,6 @@ def given_of(pairs: tuple[str, ...]) -> Mapping[str, bytes]:
     return found
 
 
-def _tell_problems(catalog: Catalog, alone: int) -> None:
-    if catalog.note:
-        click.echo(catalog.note, err=True)
-    for problem in catalog.problems[:MAX_SHOWN]:
-        click.echo(f"not used: {problem.where}: {problem.reason}", err=True)
-    if len(catalog.problems) > MAX_SHOWN:
-        click.echo(
-            f"not used: {len(catalog.problems) - MAX_SHOWN} more; `secrecon templates validate` lists all", err=True
-        )
-    if alone:
-        click.echo(f"left out: {alone} that bring their own address (--allow-self-contained runs them)", err=True)
-
-
 def _summarise(one: TemplateRun) -> None:
     tally = one.tally
     rest = ", ".join(f"{count:,} {outcome.replace('_', ' ')}" for outcome, count in tally.outcomes.items())
@@ -271,5 +322,9 @@ def _summarise(one: TemplateRun) -> None:
         f"{tally.sent:,} sent, {tally.found:,} found",
         err=True,
     )
+    for reason, count in tally.reasons.most_common(MAX_SHOWN):
+        click.echo(f"  not tested, {count:,} times: {_printable(reason)}", err=True)
+    if one.stop.is_set():
+        click.echo("stopped before the end: what is above is not everything", err=True)
     for reason, count in tally.reasons.most_common(5):
         click.echo(f"  {count:,} x {''.join(c if c.isprintable() else '?' for c in reason)[:200]}", err=True)

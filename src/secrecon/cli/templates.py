@@ -14,6 +14,7 @@ import click
 
 from secrecon.cli.template_explain import explain
 from secrecon.cli.template_run import run
+from secrecon.cli.template_sign import sign_command
 from secrecon.model.errors import BadInput
 from secrecon.templates.catalog import files_below, read_below, read_found
 from secrecon.templates.errors import TemplateError, TemplateInvalid, TemplateRefused
@@ -52,6 +53,7 @@ def templates() -> None:
 
 templates.add_command(run)
 templates.add_command(explain)
+templates.add_command(sign_command)
 
 
 @templates.command()

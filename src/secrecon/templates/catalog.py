@@ -13,11 +13,11 @@ import gc
 import hashlib
 import os
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from secrecon.templates.errors import TemplateError, TemplateInvalid
+from secrecon.templates.errors import TemplateError, TemplateInvalid, TemplateRefused
 from secrecon.templates.parse import MARKER, read_draft
 from secrecon.templates.parse_blocks import Helper
 from secrecon.templates.payloads import MAX_FILE
@@ -32,11 +32,13 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A template of a set, with the path it has in it. `safety`: what the policy says of it, where that was asked for."""
+    """A template of a set, with the path it has in it. `safety`: what the policy says of it, where that was asked for.
+    `named`: the file itself was named, not a folder that it lies in."""
 
     path: str
     template: Template
     safety: Safety | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,23 +133,33 @@ def read_below(root: Path, file: Path, most: int) -> bytes:
         return opened.read(most + 1)
 
 
+Gate = Callable[[Path, bytes], str]
+"""(folder of the set, bytes of a file) to why the file may not be used, "" where it may."""
+
+
 def load(
-    paths: Sequence[Path], chance: random.Random, *, kept: Path | None = None, judged: bool = False
+    paths: Sequence[Path],
+    chance: random.Random,
+    *,
+    kept: Path | None = None,
+    judged: bool = False,
+    gate: Gate | None = None,
 ) -> Catalog:
     """The templates of files and directories. Two with the same id: the first is kept, the other is a problem.
 
     `kept`: the folder where what was compiled is kept for the next time. `judged`: with their levels by the policy.
+    `gate` is asked before anything of a file is read as a template; what it refuses is a problem.
     """
     tops = [path.resolve() for path in paths]
     cache = PlanCache(kept, "\n".join(map(str, tops))) if kept is not None else None
     with _undisturbed():
         if cache is not None:
             cache.open()
-        loader = _Loader(chance, cache, judged=judged)
+        loader = _Loader(chance, cache, gate, judged=judged)
         for top in tops:
             root = top if top.is_dir() else top.parent
             for file in files_below(root) if top.is_dir() else (top,):
-                loader.add(root, file)
+                loader.add(root, file, named=file == top)
         if cache is not None:
             cache.close()
     note = cache.problem if cache is not None else ""
@@ -166,20 +178,24 @@ def _undisturbed() -> Iterator[None]:
 
 
 class _Loader:
-    def __init__(self, chance: random.Random, cache: PlanCache | None, *, judged: bool) -> None:
+    def __init__(self, chance: random.Random, cache: PlanCache | None, gate: Gate | None, *, judged: bool) -> None:
         self._chance = chance
         self._cache = cache
         self._judged = judged
+        self._gate = gate
         self._known: set[str] = set()
         self.digest = hashlib.sha256()
         self.entries: list[Entry] = []
         self.problems: list[Problem] = []
 
-    def add(self, root: Path, file: Path) -> None:
+    def add(self, root: Path, file: Path, *, named: bool) -> None:
         shown = str(file)[len(str(root)) + 1 :]
         try:
             source = read_found(root, file)
             self.digest.update(_fed(shown, source))
+            refused = self._gate(root, source) if self._gate is not None else ""
+            if refused:
+                raise TemplateRefused(refused, source.count(b"\n", 0, len(source.rstrip())) + 1, policy=True)
             entry = self._entry(shown, source, functools.partial(_helper, root, file))
         except (TemplateError, OSError) as error:
             self.problems.append(Problem(shown, error))
@@ -189,7 +205,7 @@ class _Loader:
             self.problems.append(Problem(shown, twice))
             return
         self._known.add(entry.template.id)
-        self.entries.append(entry)
+        self.entries.append(replace(entry, named=True) if named else entry)
 
     def _entry(self, shown: str, source: bytes, helper: Helper) -> Entry:
         """From what was kept, or compiled: what chance has a part in is compiled each time."""

@@ -98,13 +98,13 @@ def classify(template: Template) -> Safety:
     return Safety(Touch.ACTIVE, active[:MAX_REASONS]) if active else Safety(Touch.LIGHT)
 
 
-def decide(safety: Safety, touch: Touch, *, intrusive: bool = False) -> Decision:
-    """Whether a template of this level may run where `touch` is allowed. `intrusive`: the operator said so."""
-    if safety.level is Touch.INTRUSIVE and not intrusive:
+def decide(safety: Safety, touch: Touch) -> Decision:
+    """Whether a template of this level may run where `touch` is allowed."""
+    if safety.level.rank <= touch.rank:
+        return Decision(True, f"{safety.level}: {safety.words}")
+    if safety.level is Touch.INTRUSIVE:
         return Decision(False, f"by policy: intrusive templates do not run unless asked for ({safety.words})")
-    if safety.level.rank > max(touch.rank, Touch.INTRUSIVE.rank if intrusive else 0):
-        return Decision(False, f"the target is not authorized for {safety.level} checks ({safety.words})")
-    return Decision(True, f"{safety.level}: {safety.words}")
+    return Decision(False, f"the target is not authorized for {safety.level} checks ({safety.words})")
 
 
 def _intrusive(template: Template, sent: Leaving) -> Iterator[Reason]:

@@ -89,10 +89,9 @@ class TemplatesPhase:
     touch: ClassVar[Touch] = Touch.LIGHT
     modes: ClassVar[frozenset[ScanMode]] = frozenset({ScanMode.FULL})
 
-    def __init__(self, load: Callable[[], Sequence[Armed]], clock: Clock, *, intrusive: bool = False) -> None:
+    def __init__(self, load: Callable[[], Sequence[Armed]], clock: Clock) -> None:
         self._load = load
         self._clock = clock
-        self._intrusive = intrusive
         self._scans: weakref.WeakKeyDictionary[Network, _Scan] = weakref.WeakKeyDictionary()
         self._prepared: dict[str, Prepared] = {}
         self._aimed: tuple[Sequence[Armed], tuple[_Aim, ...]] = ((), ())
@@ -215,7 +214,7 @@ class TemplatesPhase:
         ranked: tuple[list[tuple[_Aim, str]], ...] = ([], [], [])
         refused: list[Attempt] = []
         for aim in self._aims():
-            decision = decide(aim.armed.safety, view.spec.touch, intrusive=self._intrusive)
+            decision = decide(aim.armed.safety, view.spec.touch)
             named = not cves.isdisjoint(aim.cves)
             for asset, products in seen.items():
                 before = view.attempts.get((aim.line, asset))

@@ -85,6 +85,7 @@ def _keys_in(name: str, content: bytes) -> list[ec.EllipticCurvePublicKey]:
     try:
         if len(content) > MAX_KEY_FILE:
             raise ValueError("too large")
+        keys: list[object]
         if _CERTIFICATE in content:
             keys = [certificate.public_key() for certificate in x509.load_pem_x509_certificates(content)]
         else:
