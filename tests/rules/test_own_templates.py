@@ -15,7 +15,7 @@ import pytest
 from cvss import CVSS3
 from tests.engine.innocents import INNOCENTS
 from tests.rules.own_page import PAGE, page
-from tests.rules.verdicts import FIXED, VULNERABLE, Verdicts, judge, own_catalog, own_files
+from tests.rules.verdicts import FIXED, VULNERABLE, WORDY, Verdicts, judge, own_catalog, own_files
 
 from secrecon.engine.templating.findings import cve_ids
 from secrecon.lab.twins import every_twin
@@ -130,6 +130,13 @@ def test_it_finds_nothing_on_innocents(verdicts: Verdicts, name: str) -> None:
     found = [habit.__name__ for habit in INNOCENTS if verdicts.found[name, habit.__name__]]
     assert found == []
     assert all(verdicts.attempts[name, habit.__name__] for habit in INNOCENTS)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_it_is_not_fooled_by_its_own_words(verdicts: Verdicts, name: str) -> None:
+    """Behaviour is more than words on a page: a text about the flaw has them all."""
+    assert verdicts.attempts[name, WORDY]
+    assert verdicts.found[name, WORDY] == []
 
 
 def test_the_page_of_our_templates_is_up_to_date() -> None:

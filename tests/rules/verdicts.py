@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.engine.habits import Habit, reply
 from tests.engine.habits import serving as habit_serving
 from tests.engine.innocents import INNOCENTS
 
@@ -45,7 +47,7 @@ from secrecon.templates.execution.session import Options, prepare
 from secrecon.templates.execution.subject import Subject
 from secrecon.templates.template import Template
 
-VULNERABLE, FIXED = "the vulnerable twin", "the fixed twin"
+VULNERABLE, FIXED, WORDY = "the vulnerable twin", "the fixed twin", "a page with every word of the template"
 DOMAIN = "cb.test"
 PATIENCE = 3.0
 """Seconds that callbacks may take at most; they have come when the twin answers."""
@@ -59,6 +61,15 @@ def own_files() -> Sequence[Path]:
 def own_catalog() -> Catalog:
     """The set, loaded."""
     return load([own_folder()], random.Random(1))
+
+
+def wordy(template: Template) -> Habit:
+    """A server that answers everything with all the words that the template looks for: a wiki about the flaw, say."""
+    source = next(file for file in own_files() if file.stem == template.id).read_text("utf-8")
+    matchers = source[source.index("matchers") :]
+    words = re.findall(r"'([^']{2,90})'", matchers) + re.findall(r'- "([^"]{2,90})"', matchers)
+    page = f"<html><body>{' '.join(word.replace(chr(92), '') for word in words)}</body></html>"
+    return lambda asked: reply(page)
 
 
 @dataclass(slots=True)
@@ -94,6 +105,9 @@ async def _judge(templates: Sequence[Template]) -> Verdicts:
             server = await stack.enter_async_context(habit_serving(habit))
             where = Origin("http", "127.0.0.1", server.port)
             places += [(template, habit.__name__, where) for template in templates]
+        for template in templates:
+            server = await stack.enter_async_context(habit_serving(wordy(template)))
+            places.append((template, WORDY, Origin("http", "127.0.0.1", server.port)))
         await _run(places, Settings(oast_http_port=0, oast_dns_port=0), verdicts)
         named = [place for place in places if needs_callback(place[0])]
         if named:

@@ -49,6 +49,7 @@ def test_a_template_that_rests_on_a_version_proves_no_more(evidence: str, level:
     job = Job(prepare(template, ambient), Subject(Origin("http", "shop.acme.test", 80), "shop.acme.test"))
     found = finding_for(job, ASSET, [Found(template, "http", ASSET, f"{ASSET}/")], {})
     assert found.evidence_level is level
+    assert found.title.startswith("Possible") == (level is EvidenceLevel.VERSION_RANGE)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from secrecon.templates.template import Template
 
 MAX_REQUEST, MAX_RESPONSE, MAX_TEXT = 2_000, 3_000, 1_500
 MAX_REFERENCES, MAX_PLACE = 12, 300
+BY_VERSION = "Possible, by its version: "
 CLEAN = "asked, and the answer did not confirm it"
 UNCONFIRMED = 0.5
 """What remains of a version's confidence when the template for it found nothing."""
@@ -62,7 +63,7 @@ def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str
     cves = cve_ids(template)
     return Finding(
         check=check_of(template),
-        title=_title(template),
+        title=(BY_VERSION if level is EvidenceLevel.VERSION_RANGE else "") + _title(template),
         severity=severity_of(info.severity),
         asset=asset,
         location=_location(first, asset),
@@ -125,7 +126,7 @@ def _lifted(
     if level.rank <= before.evidence_level.rank:
         return replace(before, evidence=(*before.evidence, *evidence))
     how = "by a callback" if level is EvidenceLevel.CALLBACK else "by its behaviour"
-    title = before.title.removeprefix("Possible, by its version: ")
+    title = before.title.removeprefix(BY_VERSION)
     return replace(
         before,
         title=title,

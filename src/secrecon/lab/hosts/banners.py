@@ -48,7 +48,7 @@ def _raw_path(request: Request) -> str:
 
 def _apache_climb(request: Request) -> Response:
     path = _raw_path(request)
-    climbs = path.count("/.%2e") + path.count("/%2e.")
+    climbs = path.count("/.%2e") + path.count("/%2e.") + path.count("/%2e%2e")
     inside = path.startswith(("/cgi-bin/", "/icons/"))
     if inside and climbs >= 4 and path.endswith("/etc/passwd"):
         return Response(PASSWD, headers={"content-type": "text/plain"})
