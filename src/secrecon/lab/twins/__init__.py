@@ -12,6 +12,7 @@ from functools import cache
 
 from secrecon.lab.twins import (
     appliances,
+    cluster,
     cms,
     data,
     devices,
@@ -30,6 +31,7 @@ from secrecon.lab.twins.shapes import Answer
 
 MODULES = (
     appliances,
+    cluster,
     cms,
     data,
     devices,
