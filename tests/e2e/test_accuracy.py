@@ -11,6 +11,7 @@ from secrecon.app.settings import Settings
 from secrecon.cli.local_server import free_port
 from secrecon.lab.process import LabProcess
 from secrecon.lab.truth import Score, load_truth, score
+from secrecon.model.finding import Severity
 from secrecon.model.scan import Outcome, ScanMode
 from secrecon.report import build
 from secrecon.report.document import Report
@@ -64,6 +65,8 @@ def test_the_whole_organisation_is_found_out_and_nothing_else(lab: LabProcess) -
     print(result.table())  # noqa: T201 - the table is what this test is for; pytest -s shows it
     assert result.recall == 1.0, result.table()
     assert result.false_positives == ()
+    fetched = {f.location: f.severity for f in report.facts.findings if f.check == "ssrf.callback"}
+    assert fetched["GET /resolved query:url"] is Severity.CRITICAL, "the name did not turn between check and use"
     after = lab.traps()
     assert {name: after[name] - before[name] for name in SPRUNG} == dict.fromkeys(SPRUNG, 0)
     assert {line.outcome for line in report.coverage.lines if line.check == "ssrf.callback"} >= {Outcome.DONE}

@@ -17,7 +17,8 @@ from secrecon.lab.process import LabProcess
 @dataclass(slots=True)
 class Catcher:
     """The callback listener. `lookups`: names asked for. `requests`: (Host header, path). `answer`: what names are.
-    `previewed`: what a chat service's preview asked for, which is no request of the host's."""
+    `first`: what the first lookup is answered instead, "" for nothing else. `previewed`: what a chat
+    service's preview asked for, which is no request of the host's."""
 
     dns_port: int = 0
     http_port: int = 0
@@ -25,6 +26,7 @@ class Catcher:
     lookups: list[str] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     previewed: str = ""
+    first: str = ""
 
     def url(self, token: str, path: str = "/hit") -> str:
         return f"http://{token}.cb.test:{self.http_port}{path}"
@@ -57,7 +59,8 @@ class _NameServer(asyncio.DatagramProtocol):
         name = query.question[0].name.to_text(omit_final_dot=True)
         self._catcher.lookups.append(name)
         reply = dns.message.make_response(query)
-        reply.answer.append(dns.rrset.from_text(name + ".", 1, "IN", "A", self._catcher.answer))
+        address, self._catcher.first = self._catcher.first or self._catcher.answer, ""
+        reply.answer.append(dns.rrset.from_text(name + ".", 1, "IN", "A", address))
         assert self._transport is not None
         self._transport.sendto(reply.to_wire(), addr)
 

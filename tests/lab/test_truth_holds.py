@@ -44,6 +44,7 @@ class Listening(Protocol):
     http_port: int
     lookups: list[str]
     previewed: str
+    first: str
 
     def url(self, token: str, path: str = "/hit") -> str: ...
     def looked_up(self, token: str) -> bool: ...
@@ -72,6 +73,8 @@ async def _ssrf(case: Case) -> bool:
     url = case.catcher.url(token)
     if case.location == "GET /proxy query:url":
         url = f"{case.http.base_url}/go?next={url}".replace("//go", "/go")
+    if case.location == "GET /resolved query:url":
+        case.catcher.first = case.lab.description.addresses[case.host]
     await ask(case.http, case.location, url)
     if case.location in LOOKUPS_ONLY:
         return case.catcher.looked_up(token) and not await case.catcher.wait_for(token, QUIET_SECONDS)

@@ -1,6 +1,6 @@
 import random
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from tests.oast.conftest import Book
@@ -155,3 +155,19 @@ async def test_a_listener_outside_the_scope_is_not_contacted(listener: Listener,
     assert verdict.http is OastReach.NOT_TESTABLE
     assert "SECRECON_SCOPE_ALLOW" in verdict.detail
     assert book.hits == []
+
+
+def test_a_payload_turns_only_where_the_name_server_can() -> None:
+    told: list[tuple[str, str]] = []
+
+    def minted(domain: str, turn: Callable[[str, str], None] | None) -> tuple[bool, Payload]:
+        made = EmbeddedCallbacks(address="127.0.0.1", http_port=80, domain=domain, clock=SystemClock(), turn=turn)
+        payload = made.mint(SPEC, check="c", asset="a", location="l", technique="t", now=5.0, first="192.0.2.1")
+        return made.turns, payload
+
+    turns, payload = minted("cb.test", lambda name, first: told.append((name, first)))
+    assert turns
+    assert told == [(payload.hostname, "192.0.2.1")]
+    assert minted("", lambda name, first: told.append((name, first)))[0] is False
+    assert minted("cb.test", None)[0] is False
+    assert len(told) == 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.oast.dnswire import MAX_QUERY, UDP_MOST, Answered, Zone, _read, _read_odd, answer
+from secrecon.oast.dnswire import MAX_QUERY, MAX_TURNING, UDP_MOST, Answered, Zone, _read, _read_odd, answer
 
 ZONE = Zone("cb.test", ("192.0.2.7", "2001:db8::7"))
 TOKEN = "abcdefghij0123456789" + "nonce67890123"
@@ -224,3 +224,25 @@ def test_mail_for_a_name_comes_to_us() -> None:
     answered, reply = ask(f"{TOKEN}.cb.test", "MX")
     assert str(reply.answer[0][0]) == "1 mail.cb.test."
     assert answered.tokens == (TOKEN,)
+
+
+def test_a_name_that_turns_leads_elsewhere_once() -> None:
+    zone = Zone("cb.test", ("192.0.2.7", "2001:db8::7"))
+    zone.turn(f"{TOKEN}.CB.test", "198.51.100.4")
+    other = TOKEN[:-1] + "z"
+
+    def led(name: str, kind: str = "A") -> list[str]:
+        _, reply = ask(name, kind, zone=zone)
+        return [item.to_text() for rrset in reply.answer for item in rrset]
+
+    assert led(f"{TOKEN}.cb.test", "AAAA") == ["2001:db8::7"]
+    assert led(f"{other}.cb.test") == ["192.0.2.7"]
+    assert led(f"{TOKEN.upper()}.cb.test") == ["198.51.100.4"]
+    assert led(f"{TOKEN}.cb.test") == ["192.0.2.7"]
+    for number in range(MAX_TURNING + 5):
+        zone.turn(f"n{number}.cb.test", "198.51.100.4")
+    assert led("n0.cb.test") == ["192.0.2.7"]
+    assert led(f"n{MAX_TURNING + 4}.cb.test") == ["198.51.100.4"]
+    for name, address in (("a..b", "192.0.2.1"), ("a.cb.test", "::1"), ("a.cb.test", "nonsense")):
+        with pytest.raises(ValueError, match=r"."):
+            zone.turn(name, address)

@@ -104,7 +104,7 @@ class OneShot:
             listener = build_listener(settings, self._log.hear, self._clock)
             await listener.start()
             try:
-                yield build_callbacks(settings, listener.http_port, self._clock)
+                yield build_callbacks(settings, listener.http_port, self._clock, listener.zone.turn)
             finally:
                 await listener.stop()
             return

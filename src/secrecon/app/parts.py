@@ -108,14 +108,17 @@ def build_listener(
     return Listener(config, on_hits, clock, random.SystemRandom(), sessions=sessions, tls=tls)
 
 
-def build_callbacks(settings: Settings, http_port: int, clock: Clock) -> EmbeddedCallbacks:
-    """The callbacks that scans use, for a listener bound to `http_port`."""
+def build_callbacks(
+    settings: Settings, http_port: int, clock: Clock, turn: Callable[[str, str], None] | None = None
+) -> EmbeddedCallbacks:
+    """The callbacks that scans use, for a listener bound to `http_port`. `turn`: of its zone."""
     return EmbeddedCallbacks(
         address=settings.oast_address or settings.oast_host,
         http_port=http_port,
         domain=settings.oast_domain,
         clock=clock,
         source=random.SystemRandom(),
+        turn=turn,
     )
 
 

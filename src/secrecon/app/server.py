@@ -79,7 +79,7 @@ async def _own_hearing(settings: Settings, home: Home, clock: Clock) -> AsyncIte
         ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls))
         await ear.start()
         try:
-            yield ear, build_callbacks(settings, ear.http_port, clock)
+            yield ear, build_callbacks(settings, ear.http_port, clock, ear.turn)
         finally:
             await ear.stop()
 

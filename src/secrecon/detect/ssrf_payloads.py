@@ -66,6 +66,7 @@ class Technique(StrEnum):
     HEXADECIMAL = "hexadecimal-address"
     OCTAL = "octal-address"
     MAPPED = "mapped-ipv6-address"
+    TURNING = "turning-name"
     OPEN_REDIRECT = "own-open-redirect"
     HEADER = "header"
     HEADER_ALONE = "header-alone"
@@ -98,6 +99,7 @@ WORDS = {
     Technique.HEXADECIMAL: "the listener's address as one hexadecimal number",
     Technique.OCTAL: "the listener's address as one octal number",
     Technique.MAPPED: "the listener's address as an IPv4-mapped IPv6 address",
+    Technique.TURNING: "a name that leads to the target itself when it is checked, and to our listener afterwards",
     Technique.OPEN_REDIRECT: "the target's own redirect that leads to the address",
     Technique.HEADER: "a request header, among several with different addresses",
     Technique.HEADER_ALONE: "a request header, alone",

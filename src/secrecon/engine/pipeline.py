@@ -162,11 +162,17 @@ class Engine:
     def _view(self, spec: ScanSpec, so_far: ScanSoFar) -> tuple[ScanView, list[Payload]]:
         minted: list[Payload] = []
 
-        def mint(*, check: str, asset: str, location: str, technique: str) -> Payload | None:
-            if self._callbacks is None:
+        def mint(*, check: str, asset: str, location: str, technique: str, first: str = "") -> Payload | None:
+            if self._callbacks is None or (first and not self._callbacks.turns):
                 return None
             payload = self._callbacks.mint(
-                spec, check=check, asset=asset, location=location, technique=technique, now=self._clock.now()
+                spec,
+                check=check,
+                asset=asset,
+                location=location,
+                technique=technique,
+                now=self._clock.now(),
+                first=first,
             )
             minted.append(payload)
             return payload

@@ -65,8 +65,15 @@ class ScanLog(Protocol):
 class Callbacks(Protocol):
     """The out-of-band listener as the engine sees it."""
 
-    def mint(self, spec: ScanSpec, *, check: str, asset: str, location: str, technique: str, now: float) -> Payload:
-        """A fresh payload. Nothing is stored yet."""
+    @property
+    def turns(self) -> bool:
+        """Whether a payload's name can lead somewhere else first."""
+        ...
+
+    def mint(
+        self, spec: ScanSpec, *, check: str, asset: str, location: str, technique: str, now: float, first: str = ""
+    ) -> Payload:
+        """A fresh payload. Nothing is stored yet. `first`: where its name leads once, before it leads to the listener."""
         ...
 
     async def self_test(self, network: Network, log: ScanLog, addresses: Sequence[str]) -> OastSelfTest:

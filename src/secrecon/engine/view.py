@@ -19,9 +19,15 @@ F = TypeVar("F", bound=Fact)
 
 
 class Mint(Protocol):
-    """Makes one callback payload for one probe; None where the scan has no listener."""
+    """Makes one callback payload for one probe; None where the scan has no listener.
 
-    def __call__(self, *, check: str, asset: str, location: str, technique: str) -> Payload | None: ...
+    `first`: an address of the target's own that the payload's name leads to once, before it leads to the listener; None
+    where the listener's names cannot do that.
+    """
+
+    def __call__(
+        self, *, check: str, asset: str, location: str, technique: str, first: str = ""
+    ) -> Payload | None: ...
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """The lab's control door on 127.0.0.1: traps sprung, and where the callback listener's name server is.
 
-`GET /traps`: counters. `GET /lab`: the description. `POST /callback-dns` with `{"host": "127.0.0.1", "port": N}`.
+`GET /traps`: counters. `GET /asked`: requests of each host. `GET /lab`: the description. `POST /callback-dns` with
+`{"host": "127.0.0.1", "port": N}`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class ControlApp:
         asked = (request.method, request.url.path)
         if asked == ("GET", "/traps"):
             return JSONResponse(dict(self._world.traps))
+        if asked == ("GET", "/asked"):
+            return JSONResponse(dict(self._world.asked))
         if asked == ("GET", "/lab"):
             return Response(self._describe().to_json(), headers={"content-type": "application/json"})
         if asked == ("POST", "/callback-dns"):

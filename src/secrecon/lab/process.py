@@ -68,6 +68,11 @@ class LabProcess:
         answer = self._control("/traps", None)
         return {str(name): int(count) for name, count in answer.items() if isinstance(count, int)}
 
+    def asked(self) -> dict[str, int]:
+        """How many requests each host was sent, by its label."""
+        answer = self._control("/asked", None)
+        return {str(label): int(count) for label, count in answer.items() if isinstance(count, int)}
+
     def set_callback_dns(self, host: str, port: int) -> None:
         """Tell the lab where the callback listener's name server is."""
         self._control("/callback-dns", {"host": host, "port": port})

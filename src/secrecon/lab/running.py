@@ -113,7 +113,7 @@ async def _start(
     world.http_port, http_sockets = listen_everywhere([_address(world, site) for site in plain], HTTP_PORTS)
     world.tls_port, tls_sockets = listen_everywhere([_address(world, site) for site in encrypted], TLS_PORTS)
     contexts = [authority.context(site.tls, world.name(site.label), _address(world, site)) for site in encrypted]
-    app = SitesApp({_address(world, site): site for site in sites})
+    app = SitesApp({_address(world, site): site for site in sites}, world.asked)
     quiet = [listener for site, listener in zip(plain, http_sockets, strict=True) if site.raw is None]
     await stack.enter_async_context(serving(app, quiet, list(zip(tls_sockets, contexts, strict=True))))
     for site, listener in zip(plain, http_sockets, strict=True):

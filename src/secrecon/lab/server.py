@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from inspect import isawaitable
 
@@ -27,15 +28,17 @@ KEEP_ALIVE = 30
 
 
 class SitesApp:
-    """The ASGI application. `sites`: by the address that they listen on."""
+    """The ASGI application. `sites`: by the address that they listen on. `asked`: counts requests by a site's label."""
 
-    def __init__(self, sites: Mapping[str, Site]) -> None:
+    def __init__(self, sites: Mapping[str, Site], asked: Counter[str] | None = None) -> None:
         self._sites = sites
+        self._asked = asked if asked is not None else Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         site = self._sites[scope["server"][0]]
+        self._asked[site.label] += 1
         request = Request(scope, receive)
         reply = site.handler(request.method, request.url.path)(request)
         response = await reply if isawaitable(reply) else reply

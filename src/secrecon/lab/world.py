@@ -18,7 +18,8 @@ from secrecon.model.target import Origin
 
 @dataclass(slots=True)
 class World:
-    """The lab from the inside. `tls_sites`: the names that speak https. `traps`: how often each was sprung."""
+    """The lab from the inside. `tls_sites`: the names that speak https. `traps`: how often each was sprung.
+    `asked`: requests by label."""
 
     domain: str
     names: Names
@@ -29,6 +30,7 @@ class World:
     addresses: dict[str, str] = field(default_factory=dict)
     tls_sites: set[str] = field(default_factory=set)
     traps: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def name(self, label: str) -> str:

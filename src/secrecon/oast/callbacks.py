@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -87,9 +87,23 @@ class _Callbacks:
         """Where the listener is, for people."""
         return f"{self.origin.scheme}://*.{self._authority(self.domain)}/" if self.domain else f"{self.origin}/"
 
-    def mint(self, spec: ScanSpec, *, check: str, asset: str, location: str, technique: str, now: float) -> Payload:
-        """A fresh payload. Nothing is stored yet."""
-        return self._payload(self._token(), spec.scan_id, check, asset, location, technique, now)
+    @property
+    def turns(self) -> bool:
+        """Whether a payload's name can lead somewhere else first."""
+        return False
+
+    def mint(
+        self, spec: ScanSpec, *, check: str, asset: str, location: str, technique: str, now: float, first: str = ""
+    ) -> Payload:
+        """A fresh payload. Nothing is stored yet. `first`: the IPv4 address that its name leads to once, before it leads
+        to the listener; only where `turns`."""
+        payload = self._payload(self._token(), spec.scan_id, check, asset, location, technique, now)
+        if first and self.turns:
+            self._turned(payload.hostname, first)
+        return payload
+
+    def _turned(self, hostname: str, first: str) -> None:
+        """Have the name lead to `first` once."""
 
     async def self_test(self, network: Network, log: HitLog, addresses: Sequence[str]) -> OastSelfTest:
         """Send canaries by HTTP and by DNS, wait for them in the log, and say whether targets at `addresses` could
@@ -240,7 +254,8 @@ class EmbeddedCallbacks(_Callbacks):
     """Callbacks by the listener of this installation.
 
     `address`: the IP address that targets reach the listener at. `http_port`: the port they reach it on. `domain`: the
-    domain delegated to the listener's DNS side, "" for none. Raises OperatorError for an address nobody can contact.
+    domain delegated to the listener's DNS side, "" for none. `turn`: tells the name server of a name that leads somewhere
+    else once. Raises OperatorError for an address nobody can contact.
     """
 
     settings = (
@@ -255,7 +270,14 @@ class EmbeddedCallbacks(_Callbacks):
     _nameless = "Set SECRECON_OAST_DOMAIN."
 
     def __init__(
-        self, *, address: str, http_port: int, domain: str, clock: Clock, source: random.Random | None = None
+        self,
+        *,
+        address: str,
+        http_port: int,
+        domain: str,
+        clock: Clock,
+        source: random.Random | None = None,
+        turn: Callable[[str, str], None] | None = None,
     ) -> None:
         parsed = ipaddress.ip_address(address)
         if parsed.is_unspecified or parsed.is_multicast:
@@ -264,6 +286,15 @@ class EmbeddedCallbacks(_Callbacks):
                 "reach this machine at"
             )
         super().__init__(Origin("http", str(parsed), http_port), domain.strip(".").lower(), clock, source)
+        self._turn = turn
+
+    @property
+    def turns(self) -> bool:
+        return self._turn is not None and bool(self.domain)
+
+    def _turned(self, hostname: str, first: str) -> None:
+        if self._turn is not None:
+            self._turn(hostname, first)
 
     def _token(self, *, own: bool = False) -> str:
         return new_token(self._source, own=own)

@@ -32,6 +32,7 @@ MAX_RECORDS = 4
 UDP_DEFAULT = 512
 UDP_MOST = 1_232
 ADDRESS_TTL = 1
+MAX_TURNING = 1_000
 APEX_TTL = 5
 NAME_SERVERS = ("ns1", "ns2")
 MAIL_SERVER = "mail"
@@ -45,13 +46,18 @@ _KINDS = {int(kind): kind.name for kind in dns.rdatatype.RdataType}
 
 class Zone:
     """What we are authoritative for. `domain` "" answers nothing. `addresses`: textual, IPv4 and IPv6. `records`: what
-    else there is, as (name within the domain or "", type, value); a name with a record of a type has no other of it."""
+    else there is, as (name within the domain or "", type, value); a name with a record of a type has no other of it.
+
+    A name that turns (`turn`) leads somewhere else once: for whoever checks a name first and looks it up again to use it.
+    Where it leads is never taken from what was asked.
+    """
 
     def __init__(self, domain: str, addresses: Iterable[str], records: Iterable[tuple[str, str, str]] = ()) -> None:
         self.domain = domain
         self.apex = dns.name.from_text(domain + ".").to_digestable() if domain else b""
         self.addresses = tuple(addresses)
         self._own: dict[tuple[bytes, int], tuple[bytes, ...]] = {}
+        self._turning: dict[bytes, bytes] = {}
         packed = [ipaddress.ip_address(address) for address in self.addresses]
         self._every = {
             _A: tuple(address.packed for address in packed if address.version == 4),
@@ -71,12 +77,25 @@ class Zone:
         key = self._key(name, kind)
         self._own[key] = (*self._own.get(key, ()), self._rdata(key[1], value))
 
+    def turn(self, name: str, first: str) -> None:
+        """Answer the next question for the IPv4 address of `name` (a whole name in the domain) with `first`, those after
+        it as always. The oldest of MAX_TURNING names is forgotten. Raises ValueError for what is no name or address."""
+        try:
+            owner = dns.name.from_text(name.rstrip(".") + ".").to_digestable()
+        except dns.exception.DNSException as error:
+            raise ValueError(f"{name!r} is no name: {error}") from error
+        while len(self._turning) >= MAX_TURNING:
+            self._turning.pop(next(iter(self._turning)), None)
+        self._turning[owner] = ipaddress.IPv4Address(first).packed
+
     def remove(self, name: str, kind: str) -> None:
         """Every added record of that name and type."""
         self._own.pop(self._key(name, kind), None)
 
     def found(self, name: bytes, kind: int) -> tuple[bytes, ...]:
         """The data of a name's records of one type. `name`: on the wire, lower-cased, within the domain."""
+        if kind == _A and self._turning and (first := self._turning.pop(name, None)) is not None:
+            return (first,)
         own = self._own.get((name, kind))
         return own if own is not None else self._every.get(kind, ())
 

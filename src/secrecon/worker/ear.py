@@ -41,6 +41,10 @@ class Ear:
         """Whether the listener's ports are open."""
         return self._running
 
+    def turn(self, name: str, first: str) -> None:
+        """Have a name of the listener's domain lead somewhere else once."""
+        self._listener.zone.turn(name, first)
+
     @property
     def http_port(self) -> int:
         """The port that the HTTP side is bound to; 0 before the start."""

@@ -23,7 +23,7 @@ ASSET = str(ORIGIN)
 SERVICE = Service("127.0.0.1", "127.0.0.1", 8080, "http", ORIGIN)
 
 
-def no_listener(*, check: str, asset: str, location: str, technique: str) -> Payload | None:
+def no_listener(*, check: str, asset: str, location: str, technique: str, first: str = "") -> Payload | None:
     return None
 
 

@@ -11,7 +11,7 @@ from secrecon.model.scan import Budget, Outcome, ScanMode, ScanSpec, Touch
 from secrecon.model.target import Origin, parse_target
 
 
-def no_mint(*, check: str, asset: str, location: str, technique: str) -> Payload | None:
+def no_mint(*, check: str, asset: str, location: str, technique: str, first: str = "") -> Payload | None:
     return None
 
 

@@ -119,6 +119,9 @@ def around(view: ScanView) -> Iterator[Probe]:
     redirectors = _redirectors(view)
     heard, contacted = called(view), called(view, lookups=False)
     left = [item for item in bypassed(view) if item.place not in contacted]
+    for item in left:
+        if item.place in heard:
+            yield from _turning(view, item)
     for group in groups(left):
         ways: list[list[tuple[Input, Bypass]]] = []
         for item in group:
@@ -138,6 +141,29 @@ def around(view: ScanView) -> Iterator[Probe]:
         for item in left:
             if item.rank >= _SIGN_RANK and item.place not in heard:
                 yield from _nowhere(item)
+
+
+def _turning(view: ScanView, item: Input) -> Iterator[Probe]:
+    """For an input whose names are looked up: a name that passes a check of where it leads, and then leads to us."""
+    host = item.shape.origin.host
+    known = [host, *(a for fact in view.resolutions if fact.name == host for a in fact.addresses)]
+    own = next((address for address in known if _is_ipv4(address)), "")
+    if not own:
+        return
+    location = item.place[1]
+    payload = view.mint(check=CHECK, asset=item.place[0], location=location, technique=Technique.TURNING, first=own)
+    if payload is None:
+        return
+    request = with_value(item.shape, item.parameter, put_into(item.parameter.value, payload.url))
+    if request is not None:
+        yield _carrying(request, [payload], item.place[0])
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 4
+    except ValueError:
+        return False
 
 
 def bypassed(view: ScanView) -> list[Input]:

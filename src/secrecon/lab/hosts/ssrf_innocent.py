@@ -54,6 +54,8 @@ def _wall(world: World) -> Site:
     for number, each in enumerate(TOOLS):
         routes["GET", each.path] = tool(number, each.name)
 
+    routes["GET", "/resolved"] = tool(0, "url")
+
     def other(request: Request) -> Response:
         return echo(request.url.path) if request.url.path.startswith(PATHS) else not_found(request)
 

@@ -180,6 +180,7 @@ def tools_index(world: World) -> Handler:
     def index(request: Request) -> Response:
         links = [f"{tool.path}?{tool.name}={quote(tool.seen(world), safe='')}" for tool in TOOLS]
         links += [f"/proxy/{example(world)}", f"/img/{quote(example(world), safe='')}"]
+        links += [f"/resolved?url={quote(example(world), safe='')}"]
         links += [f"/icons/{_static(world)}", f"/cache/{_coded(world)}"]
         return page("Tools", "".join(f'<p><a href="{escape(link)}">{escape(link[:12])}</a></p>' for link in links))
 
@@ -190,6 +191,7 @@ def _site(world: World, label: str, careless: bool) -> Site:
     routes: dict[tuple[str, str], Handler] = {("GET", "/"): tools_index(world)}
     for tool in TOOLS:
         routes["GET", tool.path] = _tool(world, tool, careless)
+    routes["GET", "/resolved"] = _resolved(world, careless)
     return Site(label, routes, fallback=_in_path(world, careless))
 
 
@@ -226,6 +228,22 @@ async def fetch_and_show(world: World, url: str) -> Response:
         return fetched_page(await world.fetcher.fetch(url))
     except (TargetError, BadInput):
         return page("Not fetched", "<p>That did not work.</p>", 502)
+
+
+def _resolved(world: World, careless: bool) -> Handler:
+    """Looks the host up and insists on an address of the lab; the careless one looks it up again to connect."""
+
+    async def handle(request: Request) -> Response:
+        url = request.query_params.get("url", "")[:MAX_URL]
+        try:
+            _refuse_unless(careless or trusted(world, url))
+            found = await world.fetcher.look_up(url)
+            _refuse_unless(set(found) <= set(world.addresses.values()))
+        except (ValueError, TargetError, BadInput):
+            return PlainTextResponse(REFUSED, 400)
+        return await fetch_and_show(world, url)
+
+    return handle
 
 
 def _in_path(world: World, careless: bool) -> Handler:
