@@ -202,7 +202,7 @@ async def test_resolve_in_a_request(serve: Serve, dns_server: FakeDns) -> None:
 
 async def test_jarm(serve: Serve, context: MakeContext) -> None:
     """Two servers that choose alike have one fingerprint, one that chooses otherwise has another."""
-    text = "tcp:\n  - host: ['{{Hostname}}']\n    inputs: [{data: 2E, type: hex}]\n"
+    text = "tcp:\n  - host: ['{{Hostname}}']\n    inputs: [{data: 2E2E2E2E2E2E, type: hex}]\n"
     text += "    extractors: [{type: dsl, dsl: ['jarm(Hostname)']}]\n"
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

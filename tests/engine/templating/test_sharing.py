@@ -119,3 +119,20 @@ async def test_a_host_that_never_answers_is_left_alone_and_that_is_told(stage: S
     attempts, _ = await run_all(stage, [template("many", text), template("more", text)], concurrency=1)
     assert attempts[1].outcome is Outcome.SKIPPED
     assert "left alone" in attempts[1].reason
+
+
+async def test_what_is_random_when_a_template_is_loaded_is_the_same_for_every_target(stage: Stage) -> None:
+    """`{{randstr}}` always, and variables where none of them depends on a run; others differ from request to request."""
+    text = """
+variables: {{made: "{0}{{{{rand_base(8)}}}}"}}
+http:
+  - path: ["{{{{BaseURL}}}}/{{{{randstr}}}}/{{{{made}}}}", "{{{{BaseURL}}}}/{{{{randstr}}}}/{{{{made}}}}"]
+"""
+    for depends, alike in (("", True), ("{{Host}}", False)):
+        stage.play([Reply()])
+        prepared = template("fixed", text.format(depends))
+        await run_all(stage, [prepared])
+        await run_all(stage, [prepared])
+        fixed, once = zip(*(line.split("/")[1:] for line in stage.lines), strict=True)
+        assert (len(fixed), len(set(fixed))) == (4, 1)
+        assert (len(set(once)) == 1) is alike

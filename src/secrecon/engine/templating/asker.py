@@ -116,7 +116,9 @@ class Asker:
             if origin.scheme == "http" and answer.reply.status == 400 and _TO_TLS in answer.reply.body:
                 self._to_tls.add(origin)
                 return await self._send(ask)
-        elif answer.trouble in _DOWN and not ask.timeout:
+            return answer
+        self._to_tls.discard(ask.origin)  # it does not speak TLS after all
+        if answer.trouble in _DOWN and not ask.timeout:
             self._errors[where] = self._errors.get(where, 0) + 1
         return answer
 

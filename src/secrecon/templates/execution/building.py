@@ -51,6 +51,7 @@ def from_url(
     url: bytes, subject: Subject, method: str, headers: Iterable[tuple[str, str]], body: bytes | None
 ) -> Built:
     """A request for a rendered path item. The target's own query comes first. Raises DslError."""
+    url = url.strip()
     if not url[:8].lower().startswith(_SCHEMES):
         raise DslError(f"not an http address: {url[:80].decode('latin-1')}")
     try:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
 from secrecon.model.target import is_ip
-from secrecon.templates.errors import DslError
+from secrecon.templates.errors import DslError, MissingVariable
 from secrecon.templates.execution.asks import Answer, Ask, DnsAnswer, DnsAsk, Trouble, WaitAsk
 from secrecon.templates.execution.events import Found, Waiting, results
 from secrecon.templates.execution.following import Hop, Manner, exchange
@@ -106,6 +106,12 @@ class HttpRun:
                         if not error.names or not all(map(self._may_come, error.names)):
                             self._session.trouble(Trouble.INVALID, str(error))
                         return matched
+                    except MissingVariable as error:
+                        if not self._may_come(error.name):
+                            self._session.trouble(
+                                Trouble.INVALID, f"request {item.number} cannot be built: {error}"
+                            )
+                        continue
                     except DslError as error:
                         self._session.trouble(Trouble.INVALID, f"request {item.number} cannot be built: {error}")
                         continue
