@@ -7,12 +7,14 @@ import random
 from dataclasses import replace
 
 import pytest
-from tests.little import START, LittleEngine, make_user
+from tests.little import START, LittleEngine, make_user, payload_of
 
 from secrecon.accounts.caller import Caller
 from secrecon.model.errors import NotFound
+from secrecon.model.finding import EvidenceLevel
 from secrecon.model.interaction import CallbackProtocol, Interaction
-from secrecon.model.scan import Outcome, ScanStatus
+from secrecon.model.record import Chunk
+from secrecon.model.scan import Outcome, PhaseName, ScanStatus
 from secrecon.report.assemble import build
 from secrecon.service.answers import AcceptedScan, ScanRequest
 from secrecon.service.callback_identity import identity_on, note_heard
@@ -21,7 +23,9 @@ from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings, oast_status
 from secrecon.service.reports import read_record
 from secrecon.service.running import ScanRunner
-from secrecon.service.scans import read_status, submit_scan, watch
+from secrecon.service.scan_log import StoredScanLog
+from secrecon.service.scans import find_scan, read_status, submit_scan, watch
+from secrecon.store.database import Database
 
 WISH = ScanRequest("https://shop.acme.test", via_api=True)
 TOKEN = "a" * 33
@@ -168,3 +172,51 @@ async def test_callbacks_are_counted_per_scan_and_only_for_its_account(
     for caller, scan_id in ((eve, accepted.scan_id), (ada, "0" * 32)):
         with pytest.raises(NotFound):
             await oast_status(ctx, caller, scan_id)
+
+
+async def test_a_hit_on_another_worker_finds_its_finding(ctx: Context, ada: Caller, engine: LittleEngine) -> None:
+    accepted = await begin(ctx, ada, engine)
+    await ScanRunner(ctx).finish(accepted.scan_id)
+    db = Database(ctx.db.url.render_as_string(hide_password=False))
+    try:
+        await record_interaction(replace(ctx, db=db, engine=LittleEngine()), HIT)
+    finally:
+        await db.close()
+    assert await ssrf(ctx, ada) == ["high"]
+    assert (await read_record(ctx, accepted.db_scan_id, ada, "")).version == 2
+
+
+async def test_a_late_hit_on_a_template_is_told_as_what_it_is(
+    ctx: Context, ada: Caller, engine: LittleEngine
+) -> None:
+    accepted = await begin(ctx, ada, engine)
+    token = "t" * 33
+    log = StoredScanLog(ctx, accepted.scan_id)
+    async with ctx.db.reading() as tx:
+        spec = (await find_scan(tx, accepted.scan_id)).spec
+    sent = replace(payload_of(spec, token), check="template.CVE-2021-44228", location="", created=START)
+    await log.keep_payloads([sent])
+    await record_interaction(ctx, replace(HIT, id="early", token=token, at=START))
+    await log.commit(Chunk(PhaseName.VERIFY, "templates", 0, (), (), (), False, 0, 0))
+    end = ctx.clock.now()
+    await ScanRunner(ctx).finish(accepted.scan_id)
+    assert [f.check for f in (await list_findings(ctx, ada)).items if "44228" in f.check] == []
+    await record_interaction(ctx, replace(HIT, id="late", token=token, at=end + 60, protocol=CallbackProtocol.LDAP))
+    (found,) = [f for f in (await list_findings(ctx, ada)).items if "44228" in f.check]
+    assert (found.evidence_level, found.severity.value, found.oast_verified) == (
+        EvidenceLevel.CALLBACK, "medium", True,
+    )  # fmt: skip
+    assert "called back late" in found.title
+
+
+async def test_a_hit_that_came_our_own_way_counts_for_less(ctx: Context, ada: Caller, engine: LittleEngine) -> None:
+    accepted = await begin(ctx, ada, engine)
+    ours = "8.8.4.4"
+    await record_interaction(ctx, replace(HIT, id="canary", token=OTHER, remote_address=ours, own=True))
+    await ScanRunner(ctx).finish(accepted.scan_id)
+    await record_interaction(ctx, replace(HIT, remote_address=ours))
+    (found,) = [f for f in (await list_findings(ctx, ada)).items if f.check == "ssrf.callback"]
+    assert found.confidence == 0.5
+    await record_interaction(ctx, replace(HIT, id="theirs", remote_address="9.9.9.9"))
+    (found,) = [f for f in (await list_findings(ctx, ada)).items if f.check == "ssrf.callback"]
+    assert found.confidence == 0.95

@@ -59,13 +59,15 @@ class Phase(Protocol):
 class Ground:
     """What a dialogue works with for one round. `callbacks`: the listener, None where there is none or where the
     self-test did not get through; `network` is the scan's only door out; `stop` is set soon after a stop was asked for.
-    `told` is awaited with (done, of how many) for the progress shown to people."""
+    `told` is awaited with (done, of how many) for the progress shown to people. `deaf`: after payloads were sent, why
+    callbacks could not be heard any more, "" where they still can: silence then says nothing."""
 
     network: Network
     log: ScanLog
     callbacks: Callbacks | None
     stop: asyncio.Event
     told: Callable[[int, int], Awaitable[None]]
+    deaf: Callable[[], Awaitable[str]]
 
 
 @runtime_checkable

@@ -231,12 +231,17 @@ class Engine:
             percent = self._percent(current.spec, phase.step, current.number, done / max(total, 1))
             await current.log.progress(Progress(phase.name, percent, title))
 
+        async def deaf() -> str:
+            after = await self._lost(current)
+            return after.detail if after is not None else ""
+
         ground = Ground(
             network=current.session.network,
             log=current.log,
             callbacks=self._callbacks if heard else None,
             stop=current.stop,
             told=told,
+            deaf=deaf if heard else _never_deaf,
         )
         judged, more = await phase.hold(current.view, current.number, ground)
         if current.stop.is_set() and more:
@@ -247,10 +252,14 @@ class Engine:
     async def _deaf(self, current: _Round, replies: Sequence[Reply]) -> OastSelfTest | None:
         """The self-test once more after payloads were sent; the result where it has become worse, since silence then
         says nothing."""
+        if not any(isinstance(r.probe, HttpProbe) and r.probe.payload and r.http for r in replies):
+            return None
+        return await self._lost(current)
+
+    async def _lost(self, current: _Round) -> OastSelfTest | None:
+        """The self-test once more, where it has become worse."""
         before = current.view.self_test
         if self._callbacks is None or before is None or current.stop.is_set():
-            return None
-        if not any(isinstance(r.probe, HttpProbe) and r.probe.payload and r.http for r in replies):
             return None
         addresses = [address for fact in current.view.resolutions for address in fact.addresses]
         after = await self._callbacks.self_test(current.session.network, current.log, addresses)
@@ -400,3 +409,7 @@ async def _stop_event(log: ScanLog) -> AsyncIterator[asyncio.Event]:
         poller.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await poller
+
+
+async def _never_deaf() -> str:
+    return ""

@@ -81,7 +81,7 @@ def open_item(session_key: bytes, item: str) -> dict[str, object]:
     """One item's JSON, sealed in CTR or in CFB mode. Raises ValueError where it is neither."""
     try:
         blob = base64.b64decode(item)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one
         raise ValueError("an item is not base64") from error
     if len(blob) <= IV_LENGTH:
         raise ValueError("an item is too short")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from secrecon.detect.late import is_template, late_finding, late_hits
+from secrecon.detect.own_ways import own_ways, weighed
 from secrecon.detect.ssrf import CHECK, finding_for, settled
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, Payload
@@ -21,6 +23,8 @@ from secrecon.store.scans import StoredScan
 LATE = "a callback arrived after the scan had ended"
 FORGOTTEN = "the callback server forgot us for a while: callbacks may be missing"
 SERVER_CHECK = "oast.server"
+TEMPLATES = "templates"
+"""The step whose rounds listen for the callbacks of templates."""
 GAP_REACH = 7 * 86_400.0
 """How long after a payload was sent a callback is still likely enough to be missed."""
 
@@ -94,16 +98,19 @@ async def settle_callbacks(
     called = {hit.token for hit in hits if not hit.own}
     if not called:
         return
-    sent = [
-        payload
-        for payload in await payloads.of_scan(tx, scan.scan_id)
-        if payload.token in called and payload.check == CHECK
-    ]
+    sent = [payload for payload in await payloads.of_scan(tx, scan.scan_id) if payload.token in called]
     if only is not None:
         places = {_place(payload) for payload in only}
         sent = [payload for payload in sent if _place(payload) in places]
     known = {record.finding.fingerprint: record.finding for record in await findings.of_scan(tx, scan.scan_id)}
-    fresh = [finding for finding in _proven(sent, hits) if _stronger(finding, known.get(finding.fingerprint))]
+    found = _proven([payload for payload in sent if payload.check == CHECK], hits)
+    ends = await chunks.ends(tx, scan.scan_id, TEMPLATES)
+    found += [
+        late_finding(payload, late)
+        for payload in sent
+        if is_template(payload) and (late := late_hits(payload, hits, ends))
+    ]
+    fresh = [finding for finding in found if _stronger(finding, known.get(finding.fingerprint))]
     await findings.put(tx, scan, fresh, ctx.clock.now())
 
 
@@ -113,8 +120,9 @@ def _place(payload: Payload) -> tuple[str, str, str]:
 
 def _proven(sent: Sequence[Payload], hits: Sequence[Interaction]) -> list[Finding]:
     """One finding per place that was called back from."""
-    found = (finding_for(payload, hits) for payload in sent)
-    return settled([finding for finding in found if finding is not None])
+    ways = own_ways(hits)
+    found = ((finding_for(payload, hits), payload) for payload in sent)
+    return settled([weighed(finding, payload, hits, ways) for finding, payload in found if finding is not None])
 
 
 def _stronger(finding: Finding, known: Finding | None) -> bool:

@@ -90,6 +90,12 @@ async def kept(tx: Reading, scan_id: str) -> KeptScan | None:
     )
 
 
+async def ends(tx: Reading, scan_id: str, step: str) -> tuple[float, ...]:
+    """When the rounds of a step were committed."""
+    query = sa.select(_chunk.c.at).where(_chunk.c.scan_id == scan_id, _chunk.c.step == step).order_by(_chunk.c.at)
+    return tuple((await tx.connection.execute(query)).scalars())
+
+
 async def facts_of(tx: Reading, scan_id: str) -> tuple[Fact, ...]:
     """A scan's facts in the order learned."""
     query = sa.select(_fact.c.kind, _fact.c.fact).where(_fact.c.scan_id == scan_id).order_by(_fact.c.id)

@@ -14,6 +14,7 @@ from secrecon.engine.memory import MemoryLog
 from secrecon.engine.phase import Ground, Judgement
 from secrecon.engine.phases import templates
 from secrecon.engine.phases.templates import SPENT, Armed, TemplatesPhase
+from secrecon.engine.ports import Callbacks
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Service, Technology
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
@@ -23,6 +24,7 @@ from secrecon.net.clock import SystemClock
 from secrecon.net.gate import ScopeGate
 from secrecon.net.network import Network
 from secrecon.net.resolver import Resolver
+from secrecon.oast.callbacks import EmbeddedCallbacks
 from secrecon.templates.parse import parse_template
 from secrecon.templates.policy import classify
 
@@ -44,7 +46,7 @@ def view_of(site: Site, *, requests: int = 5_000) -> ScanView:
     return view
 
 
-def ground_for(site: Site) -> Ground:
+def ground_for(site: Site, failure: str = "", callbacks: Callbacks | None = None) -> Ground:
     resolver = Resolver((("127.0.0.1", 9),), timeout=0.5)
     gate = ScopeGate(parse_target(site.url), ("127.0.0.0/8",), resolver)
     network = Network(gate, resolver, Budget(rate=1e6, requests=100_000), SystemClock())
@@ -52,7 +54,10 @@ def ground_for(site: Site) -> Ground:
     async def told(done: int, total: int) -> None:
         return None
 
-    return Ground(network, MemoryLog(0.0, lambda told: None), None, asyncio.Event(), told)
+    async def deaf() -> str:
+        return failure
+
+    return Ground(network, MemoryLog(0.0, lambda told: None), callbacks, asyncio.Event(), told, deaf)
 
 
 async def through(phase: TemplatesPhase, view: ScanView, ground: Ground, first: int = 0) -> list[Judgement]:
@@ -151,3 +156,25 @@ async def test_the_set_is_loaded_and_planned_beside_the_loop(site: Site) -> None
 
 async def _set(event: asyncio.Event) -> None:
     event.set()
+
+
+@pytest.mark.parametrize("failure", ["", "the listener is gone"])
+async def test_silence_is_no_answer_where_the_listener_failed_meanwhile(
+    site: Site, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "CALLBACK_SECONDS", 0.1)
+    source = (
+        "id: waits\ninfo: {name: n, author: a, severity: low, tags: oast}\nhttp:\n  - method: GET\n"
+        "    path: ['{{BaseURL}}/?u={{interactsh-url}}']\n"
+        "    matchers: [{type: word, part: interactsh_protocol, words: [http]}]\n"
+    )
+    waits = parse_template(source.encode(), lambda path: b"", random.Random(1))
+    loaded = [Armed(waits, classify(waits)), armed("quiet")]
+    callbacks = EmbeddedCallbacks(address="127.0.0.1", http_port=9, domain="", clock=SystemClock())
+    phase = TemplatesPhase(lambda: loaded, SystemClock())
+    judged = await through(phase, view_of(site), ground_for(site, failure, callbacks))
+    found = {item.check: (item.outcome, item.reason) for item in judged if isinstance(item, Attempt)}
+    assert found["template.quiet"] == (Outcome.DONE, "")
+    outcome, reason = found["template.waits"]
+    assert outcome is (Outcome.BLOCKED if failure else Outcome.DONE)
+    assert failure in reason

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from secrecon.detect.inject import unsafe_reason
+from secrecon.detect.own_ways import own_ways, weighed
 from secrecon.detect.ssrf import CHECK, finding_for, settled
 from secrecon.detect.ssrf_payloads import Technique
 from secrecon.detect.ssrf_signs import difference, sign_finding
@@ -104,6 +105,7 @@ def _findings(view: ScanView, exchanges: dict[str, HttpExchange]) -> Iterator[Fi
     made: list[Finding] = []
     earlier: dict[str, Finding] = {}
     by_token: dict[str, list[Interaction]] = {}
+    ways = own_ways(view.interactions.values())
     for hit in view.interactions.values():
         by_token.setdefault(hit.token, []).append(hit)
     for payload in payloads(view):
@@ -114,6 +116,7 @@ def _findings(view: ScanView, exchanges: dict[str, HttpExchange]) -> Iterator[Fi
         )
         if finding is None:
             continue
+        finding = weighed(finding, payload, hits, ways)
         known = view.findings.get(finding.fingerprint)
         if known is not None:
             earlier[known.fingerprint] = known

@@ -122,6 +122,8 @@ class TemplatesPhase:
                 found.setdefault(attempt.job, []).extend(item for item in attempt.found if item.held)
         await self._listen(runner, ground, found)
         attempts = await self._told_apart(view, round_, ground, attempts)
+        if any(needs_callback(item.job.prepared.template) for item in attempts) and (why := await ground.deaf()):
+            attempts = [_unheard(item, why) if item.job not in found else item for item in attempts]
         judged += await asyncio.to_thread(self._judged, view, jobs, attempts, found)
         return judged, at + 1 < len(rounds)
 
@@ -247,6 +249,13 @@ def _aim(armed: Armed) -> _Aim:
         cost=requests_of(template),
         listens=needs_callback(template),
     )
+
+
+def _unheard(attempt: Attempted, why: str) -> Attempted:
+    """What a silent attempt is worth that waits for a callback, when none could be heard."""
+    if attempt.outcome is not Outcome.DONE or not needs_callback(attempt.job.prepared.template):
+        return attempt
+    return replace(attempt, outcome=Outcome.BLOCKED, reason=f"the callback listener failed meanwhile: {why}")
 
 
 def requests_of(template: Template) -> int:
