@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import structlog
 
 from secrecon.app.settings import Settings
 from secrecon.intel.aliases import load_aliases
-from secrecon.intel.core import Core
+from secrecon.intel.core import Core, load_core
 from secrecon.intel.feeds.sources import Source, parse, shipped
 from secrecon.intel.index.tables import IndexBroken
 from secrecon.intel.knowledge import Knowledge, dates_of, feeds_of
@@ -21,8 +22,10 @@ from secrecon.model.errors import OperatorError
 from secrecon.model.scan import FeedInfo
 from secrecon.net.clock import SystemClock
 from secrecon.net.feeds import FeedFetcher
+from secrecon.service.context import Context
 from secrecon.service.feeds import FeedOutcome, Told, sync_feeds
 from secrecon.service.feeds_state import FeedStore
+from secrecon.worker.feeds import FeedKeeper
 
 log_ = structlog.get_logger("secrecon.feeds")
 
@@ -54,6 +57,15 @@ async def sync(settings: Settings, told: Told, *, due_only: bool, smaller: froze
             due_only=due_only,
             smaller=smaller,
         )
+
+
+def keeper(settings: Settings, ctx: Context) -> FeedKeeper:
+    """What a worker looks after the feeds with."""
+    command = [sys.executable, "-P", "-m", "secrecon", "feeds", "sync", "--due", "--quiet"]
+    command += ["--data-dir", str(settings.data_dir)]
+    library = Library(settings, load_core())
+    store = FeedStore(settings.data_dir)
+    return FeedKeeper(ctx, store, library.current, command if settings.feeds_refresh else ())
 
 
 class Library:

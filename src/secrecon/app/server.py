@@ -21,6 +21,7 @@ from secrecon.api.app import ApiOptions, install_api
 from secrecon.api.metrics import MetricsAccess, MetricsPolicy
 from secrecon.app.callback_server import callback_parts, until_told
 from secrecon.app.context import database_of, open_installation
+from secrecon.app.feeds import keeper
 from secrecon.app.parts import build_callbacks, build_client, build_listener
 from secrecon.app.protocol import Protocol
 from secrecon.app.settings import Settings
@@ -57,7 +58,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Context]:
             open_installation(settings, callbacks, ear) as (ctx, queue),
         ):
             config = RunnerConfig(executor_id=home.executor_id, scans_at_once=settings.scans_at_once)
-            worker = Worker(ctx, queue, config, ear)
+            worker = Worker(ctx, queue, config, ear, keeper(settings, ctx))
             if isinstance(ear, FarEar):
                 ear.busy = lambda: bool(worker.running)
                 ear.attach(ctx)

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     feeds_file: Path | None = Field(
         None, description="YAML file that replaces the shipped list of feeds; format: rules/feeds.yaml."
     )
+    feeds_refresh: bool = Field(
+        False, description="True: workers fetch feeds that are due by themselves; else `secrecon feeds sync` does."
+    )
     feed_keys: Words = Field(
         (), description="Keys of feed providers as name=key, such as nvd=...; they raise the pace that is allowed."
     )

@@ -31,6 +31,7 @@ from secrecon.intel.index.tables import IndexBroken, Reader
 from secrecon.intel.ordering import base_and_update, canonical, compare, plain_key, plain_text
 from secrecon.intel.records import (
     Configuration,
+    Criterion,
     CveFacts,
     EpssScore,
     KevEntry,
@@ -55,20 +56,42 @@ _SSVC = msgspec.msgpack.Decoder(SsvcPoints)
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A CVE that may apply. `provider` and `rule`: who says so and in which words. `conditions`: what else must hold and
-    could not be seen, in words. `named`: the record limits its versions; one that does not says little."""
+    """A CVE that may apply. `provider`: who says so. `unmet`: nodes of its configuration that were not seen to hold, each
+    with whether it must not; `qualifiers`: what the product must be besides."""
 
-    cve_id: str
+    number: int
     provider: str
-    rule: str
-    conditions: tuple[str, ...] = ()
-    named: bool = True
+    product: str
+    version: str
+    row: Row
+    unmet: tuple[tuple[bool, tuple[Criterion, ...]], ...] = ()
+    qualifiers: str = ""
     score: float = 0.0
+
+    @property
+    def cve_id(self) -> str:
+        return cve_name(self.number)
+
+    @property
+    def named(self) -> bool:
+        """Whether the record limits its versions; one that does not says little."""
+        return bool(self.version or self.row.low or self.row.high)
+
+    @property
+    def rule(self) -> str:
+        """The rule that made the match, as people write it."""
+        return f"{self.product.partition(':')[2]} {self.version or _range_words(self.row)}"
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What else must hold and could not be seen, in words."""
+        told = [f"{'without' if negated else 'with'} {_alternatives(criteria)}" for negated, criteria in self.unmet]
+        return (*told, f"it is the one with {self.qualifiers}") if self.qualifiers else tuple(told)
 
     @property
     def weight(self) -> tuple[bool, bool]:
         """Which of several rules for one CVE says most."""
-        return not self.conditions, self.named
+        return not (self.unmet or self.qualifiers), self.named
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +184,7 @@ class Index:
                 told = base_and_update(version)[0] if by_base else version
                 look.place(_version(told, 0 if whole else parts or block.parts))
         undecided = found.undecided - found.matches.keys()
-        matches = sorted(found.matches.values(), key=lambda match: (-match.score, match.cve_id))
+        matches = sorted(found.matches.values(), key=lambda match: (-match.score, match.number))
         return Result(known, tuple(matches), _names(undecided), _names(found.candidates))
 
     def flaws(self, package: str) -> tuple[PackageFlaw, ...]:
@@ -249,6 +272,7 @@ class _Look:
     present: frozenset[str]
     skip: frozenset[int]
     found: _Gathered
+    joined: dict[int, list[Configuration]] = field(default_factory=dict)
 
     def candidates(self) -> None:
         self.found.candidates.update(cve for cve in self.block.scores if cve not in self.skip)
@@ -259,84 +283,70 @@ class _Look:
             if inside is None:
                 self.found.undecided.add(row.cve)
             elif inside:
-                self._take(row, _range_words(row))
+                self._take(row)
         self._exact(version)
         self.found.undecided.difference_update(self.skip)
 
     def _exact(self, version: Version) -> None:
-        exact = self.block.exact
+        block = self.block
         whole = canonical(version.text)
         if version.rough:
-            for named, rows in exact.items():
+            for named in block.exact:
                 if named == whole or named.startswith(f"{whole}."):
-                    self.found.undecided.update(row.cve for row in rows)
+                    self.found.undecided.update(row.cve for row in block.named(named))
             return
-        for row in exact.get(whole, ()):
+        for row in block.named(whole):
             if row.update in ("", "-"):
                 self._take(row, version.text)
         base, rest = base_and_update(version.text)
         if rest:
             update = canonical_update(rest)
-            for row in exact.get(canonical(base), ()):
+            for row in block.named(canonical(base)):
                 if row.update in ("", update):
                     self._take(row, version.text)
 
-    def _take(self, row: Row, words: str) -> None:
+    def _take(self, row: Row, version: str = "") -> None:
+        """A rule that holds. `version`: the one that it names, "" for a range."""
         if row.cve in self.skip:
             return
-        conditions: list[str] = []
-        if row.flags & TOGETHER:
-            needed = self._needed(row)
-            if needed is None:
-                return
-            conditions += needed
-        qualifiers = self.block.qualifiers[row.qualifiers]
-        if qualifiers:
-            conditions.append(f"it is the one with {qualifiers}")
-        named = bool(row.low or row.high) or words != ANY_VERSION
-        name = self.product.partition(":")[2]
-        rule = f"{name} {words}"
-        matched = Matched(
-            cve_name(row.cve),
-            self.block.providers[row.provider],
-            rule,
-            tuple(conditions),
-            named,
-            self.block.scores.get(row.cve, 0) / 10,
-        )
         known = self.found.matches.get(row.cve)
+        if known is not None and known.weight == (True, True):
+            return
+        unmet = self._unmet(row) if row.flags & TOGETHER else ()
+        if unmet is None:
+            return
+        block = self.block
+        provider, score = block.providers[row.provider], block.scores.get(row.cve, 0) / 10
+        qualifiers = block.qualifiers[row.qualifiers]
+        matched = Matched(row.cve, provider, self.product, version, row, unmet, qualifiers, score)
         if known is None or matched.weight > known.weight:
             self.found.matches[row.cve] = matched
 
-    def _needed(self, row: Row) -> list[str] | None:
+    def _unmet(self, row: Row) -> tuple[tuple[bool, tuple[Criterion, ...]], ...] | None:
         """What else the configuration asks for and is not known to be there; None where it is known not to apply."""
-        configurations = self.index.joined(self.prefix, row.cve)
+        configurations = self.joined.get(row.cve)
+        if configurations is None:
+            configurations = self.joined[row.cve] = self.index.joined(self.prefix, row.cve)
         if row.at >= len(configurations):
-            return []
+            return ()
         configuration = configurations[row.at]
-        nodes: dict[int, list[str]] = {}
-        own: set[int] = set()
+        nodes: dict[int, list[Criterion]] = {}
         met: set[int] = set()
         for criterion in configuration.criteria:
-            if criterion.product == self.product and criterion.vulnerable:
-                own.add(criterion.node)
             if criterion.product in self.present:
+                if criterion.node in configuration.negated:
+                    return None
                 met.add(criterion.node)
-            nodes.setdefault(criterion.node, []).append(criterion.words)
-        if met & set(configuration.negated):
-            return None
-        return [
-            ("without " if node in configuration.negated else "with ") + _alternatives(words)
-            for node, words in nodes.items()
-            if node not in own | met
-        ]
+            elif criterion.product == self.product and criterion.vulnerable:
+                met.add(criterion.node)
+            nodes.setdefault(criterion.node, []).append(criterion)
+        return tuple(
+            (node in configuration.negated, tuple(criteria)) for node, criteria in nodes.items() if node not in met
+        )
 
 
-ANY_VERSION = "in every version"
-
-
-def _alternatives(words: list[str]) -> str:
-    unique = list(dict.fromkeys(words))
+def _alternatives(criteria: Sequence[Criterion]) -> str:
+    unique = list(dict.fromkeys(criterion.words for criterion in criteria))
     more = f" or {len(unique) - MAX_CONDITION} others" if len(unique) > MAX_CONDITION else ""
     return " or ".join(unique[:MAX_CONDITION]) + more
 
@@ -409,4 +419,4 @@ def _range_words(row: Row) -> str:
         words.append(f"{'>=' if row.flags & LOW_INCLUDED else '>'} {_limit_text(row.low)}")
     if row.high:
         words.append(f"{'<=' if row.flags & HIGH_INCLUDED else '<'} {_limit_text(row.high)}")
-    return ", ".join(words) or ANY_VERSION
+    return ", ".join(words) or "in every version"

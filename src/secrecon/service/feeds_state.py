@@ -180,6 +180,12 @@ class FeedStore:
         path = self.root / "templates" / entry.sha256 if entry and entry.sha256 else None
         return path if path is not None and path.is_dir() else None
 
+    def matched(self, index: str) -> None:
+        """Note that the newest scans were held against that index. Left undone where another process changes the feeds:
+        doing it again changes nothing."""
+        with contextlib.suppress(Conflict), self.locked():
+            self.save(replace(self.load(), matched_with=index))
+
     def sweep(self, manifest: Manifest) -> None:
         """Delete what no entry names any more. Only under the lock; an index that is open elsewhere stays readable."""
         named = {entry.sha256 for entry in manifest.entries.values()}

@@ -231,6 +231,17 @@ async def cancel_requested(tx: Reading, scan_id: str) -> bool:
     return (await tx.connection.execute(query)).scalar_one_or_none() is not None
 
 
+async def latest_finished(tx: Reading) -> tuple[str, ...]:
+    """The newest finished scan of each target of each account; their scan_ids."""
+    newest = (
+        sa.select(sa.func.max(_scan.c.id))
+        .where(_scan.c.status.in_(_FINAL), _scan.c.archived.is_(None))
+        .group_by(_scan.c.account_id, _scan.c.target)
+    )
+    query = sa.select(_scan.c.scan_id).where(_scan.c.id.in_(newest)).order_by(_scan.c.id)
+    return tuple((await tx.connection.execute(query)).scalars())
+
+
 async def new_version(tx: Transaction, scan_id: str, reason: str, at: float) -> int:
     """Count a changed report of a final scan and tell the watchers; the new version."""
     change = (

@@ -17,6 +17,7 @@ from secrecon.service.context import Context
 from secrecon.service.housekeeping import tidy
 from secrecon.service.running import ScanRunner
 from secrecon.worker.ear import Ear, FarEar
+from secrecon.worker.feeds import FeedKeeper
 
 TIDY_EVERY = 900.0
 STOP_SECONDS = 20.0
@@ -24,13 +25,20 @@ log = structlog.get_logger("secrecon.worker")
 
 
 class Worker:
-    """Runs queued scans in this process. `ear`: the listener, already started, or None where there is none."""
+    """Runs queued scans in this process. `ear`: the listener, already started, or None where there is none. `feeds`: looks
+    after the vulnerability data, or None where another process does."""
 
     def __init__(
-        self, ctx: Context, queue: ScanQueue, config: RunnerConfig, ear: Ear | FarEar | None = None
+        self,
+        ctx: Context,
+        queue: ScanQueue,
+        config: RunnerConfig,
+        ear: Ear | FarEar | None = None,
+        feeds: FeedKeeper | None = None,
     ) -> None:
         self._ctx = ctx
         self._ear = ear
+        self._feeds = feeds
         self._runner = Runner(ctx.db, queue, ScanRunner(ctx), ctx.clock, config)
         self._tidying: asyncio.Task[None] | None = None
 
@@ -43,6 +51,8 @@ class Worker:
         """Begin to take scans. Raises OperatorError where the queue cannot be used."""
         await self._runner.start()
         self._tidying = asyncio.create_task(self._tidy())
+        if self._feeds is not None:
+            await self._feeds.start()
         log.info("worker started")
 
     async def stop(self, timeout: float = STOP_SECONDS) -> None:
@@ -51,6 +61,8 @@ class Worker:
             self._tidying.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tidying
+        if self._feeds is not None:
+            await self._feeds.stop()
         await self._runner.stop(timeout)
         if self._ear is not None:
             await self._ear.stop()

@@ -57,33 +57,8 @@ class MatchPhase:
     def _judge_asset(
         self, knowledge: Knowledge, asset: str, technologies: Sequence[Technology]
     ) -> Iterable[Judgement]:
-        versioned = [technology for technology in technologies if technology.version]
-        present = {":".join(technology.cpe.split(":")[2:5]) for technology in technologies if technology.cpe}
-        found: dict[str, Finding] = {}
-        notes: list[str] = []
-        unheard: list[str] = []
-        decided = 0
-        for technology in versioned:
-            known = knowledge.look_up(technology, present)
-            decided += known.decided
-            if not known.known:
-                unheard.append(technology.name)
-            notes += _notes(technology, known)
-            for match in known.matches:
-                finding = _finding(technology, match, knowledge.data)
-                before = found.get(finding.fingerprint)
-                if before is None or _weight(finding) > _weight(before):
-                    found[finding.fingerprint] = finding
+        found, notes, decided = _looked_up(knowledge, technologies)
         yield from found.values()
-        seen = {technology.name for technology in versioned}
-        for technology in technologies:
-            if technology.name not in seen:
-                candidates = knowledge.look_up(technology, present)
-                if candidates.known:
-                    notes.append(_unversioned(technology, candidates))
-        if unheard and not decided:
-            source = "no source has" if knowledge.index is not None else "the curated core has no"
-            notes.append(f"{source}{' a' if source.endswith('has') else ''} record of {_named(unheard)}")
         yield self._attempt(asset, notes, decided)
 
     def _attempt(self, asset: str, notes: Sequence[str], decided: int) -> Attempt:
@@ -92,6 +67,47 @@ class MatchPhase:
         if decided:
             return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.DONE, reason)
         return Attempt(PhaseName.MATCH, CHECK, asset, Outcome.SKIPPED, reason or NO_TECHNOLOGY)
+
+
+def findings_of(knowledge: Knowledge, technologies: Sequence[Technology]) -> tuple[Finding, ...]:
+    """What is known of technologies that were seen, one finding per CVE, asset and technology. Nothing is sent."""
+    by_asset: dict[str, list[Technology]] = {}
+    for technology in technologies:
+        by_asset.setdefault(technology.asset, []).append(technology)
+    return tuple(finding for seen in by_asset.values() for finding in _looked_up(knowledge, seen)[0].values())
+
+
+def _looked_up(
+    knowledge: Knowledge, technologies: Sequence[Technology]
+) -> tuple[dict[str, Finding], list[str], int]:
+    """Of one asset: findings by fingerprint, what could not be decided in words, and how many CVEs were."""
+    present = {":".join(technology.cpe.split(":")[2:5]) for technology in technologies if technology.cpe}
+    versioned = {technology.name for technology in technologies if technology.version}
+    found: dict[str, Finding] = {}
+    notes: list[str] = []
+    unversioned: list[str] = []
+    unheard: list[str] = []
+    decided = 0
+    for technology in technologies:
+        if not technology.version and technology.name in versioned:
+            continue
+        known = knowledge.look_up(technology, present)
+        if not technology.version:
+            unversioned += [_unversioned(technology, known)] if known.known else []
+            continue
+        decided += known.decided
+        unheard += [] if known.known else [technology.name]
+        notes += _notes(technology, known)
+        for match in known.matches:
+            finding = _finding(technology, match, knowledge.data)
+            before = found.get(finding.fingerprint)
+            if before is None or _weight(finding) > _weight(before):
+                found[finding.fingerprint] = finding
+    notes += unversioned
+    if unheard and not decided:
+        source = "no source has a" if knowledge.index is not None else "the curated core has no"
+        notes.append(f"{source} record of {_named(unheard)}")
+    return found, notes, decided
 
 
 def _notes(technology: Technology, known: Known) -> Iterable[str]:

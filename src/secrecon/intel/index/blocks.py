@@ -40,25 +40,32 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
-    """Everything of one product. `parts`: how many numbers its versions usually have. `scores`: CVE number to ten times
-    its CVSS score, for sorting. `unversioned`: CVEs whose record says that it has no versions."""
+    """Everything of one product. `parts`: how many numbers its versions usually have. `exact`: rows by canonical version,
+    still packed, as a look-up needs those of one version only. `scores`: CVE number to ten times its CVSS score, for
+    sorting. `unversioned`: CVEs whose record says that it has no versions."""
 
     providers: list[str]
     qualifiers: list[str]
     parts: int
     ranges: list[Row]
-    exact: dict[str, list[Row]]
+    exact: dict[str, msgspec.Raw]
     unversioned: list[int]
     scores: dict[int, int]
 
     @property
     def size(self) -> int:
-        """How many rows there are."""
-        return len(self.ranges) + sum(map(len, self.exact.values())) + len(self.unversioned)
+        """How much it holds, in rows and versions."""
+        return len(self.ranges) + len(self.exact) + len(self.unversioned)
+
+    def named(self, version: str) -> list[Row]:
+        """The rows that name a version, by its canonical text."""
+        packed = self.exact.get(version)
+        return _EXACT.decode(packed) if packed is not None else []
 
 
 _PACK = msgspec.msgpack.Encoder()
 _ROWS = msgspec.msgpack.Decoder(tuple[int, str, int, Criterion])
+_EXACT = msgspec.msgpack.Decoder(list[Row])
 _BLOCK = msgspec.msgpack.Decoder(Block)
 
 
@@ -118,7 +125,7 @@ def block_of(rows: Iterable[tuple[int, str, int, Criterion]], scores: dict[int, 
         list(qualifiers),
         usual,
         list(ranges),
-        {version: list(found) for version, found in exact.items()},
+        {version: msgspec.Raw(_PACK.encode(list(found))) for version, found in exact.items()},
         list(unversioned),
         seen,
     )
