@@ -9,27 +9,33 @@ import contextlib
 import random
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 
 from secrecon.app.context import database_of
-from secrecon.app.parts import build_listener
+from secrecon.app.parts import build_listener, build_zone
 from secrecon.app.settings import Settings
 from secrecon.jobs.home import Home
 from secrecon.model.errors import OperatorError
 from secrecon.net.clock import Clock, SystemClock
 from secrecon.net.loop import prepare_loop
+from secrecon.oast import acme
 from secrecon.oast.certificate import Certificate
+from secrecon.oast.dnswire import Zone
 from secrecon.oast.sessions import SessionLimits, Sessions
 from secrecon.service.callback_sessions import SessionKeeper
+
+ACME_FOLDER = "oast-certificate"
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackParts:
-    """What a listener is built with."""
+    """What a listener is built with. `listening`: to be set when it has started; a certificate is asked for then."""
 
     sessions: Sessions | None
     tls: ssl.SSLContext | None
+    zone: Zone
+    listening: asyncio.Event
 
 
 @contextlib.asynccontextmanager
@@ -38,11 +44,18 @@ async def callback_parts(
 ) -> AsyncIterator[CallbackParts]:
     """Restored sessions, where `sessions` are held, and a certificate that is watched. Close the listener before these."""
     async with contextlib.AsyncExitStack() as stack:
-        certificate = _certificate(settings)
+        zone, listening = build_zone(settings), asyncio.Event()
+        certificate = _certificate(settings, clock)
         if certificate is not None:
-            await stack.enter_async_context(_background(certificate, clock))
+            await stack.enter_async_context(_background(certificate.watch(clock)))
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, certificate.reload)
+            stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+            if settings.oast_acme:
+                asked = _asked(settings, zone, clock, certificate)
+                await stack.enter_async_context(_background(_when(listening, asked.keep())))
         held = await stack.enter_async_context(_kept_sessions(settings, home, clock)) if sessions else None
-        yield CallbackParts(held, certificate.context if certificate is not None else None)
+        yield CallbackParts(held, certificate.context if certificate is not None else None, zone, listening)
 
 
 async def serve_callbacks(settings: Settings) -> None:
@@ -54,8 +67,9 @@ async def serve_callbacks(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with Home(settings.data_dir) as home:
         async with callback_parts(settings, home.executor_id, clock, sessions=True) as parts:
-            listener = build_listener(settings, None, clock, parts.sessions, parts.tls)
+            listener = build_listener(settings, None, clock, parts.sessions, parts.tls, parts.zone)
             await listener.start()
+            parts.listening.set()
             try:
                 await until_told()
             finally:
@@ -71,8 +85,18 @@ async def until_told() -> None:
     await told.wait()
 
 
-def _certificate(settings: Settings) -> Certificate | None:
+def _certificate(settings: Settings, clock: Clock) -> Certificate | None:
     chain, key = settings.oast_cert, settings.oast_key
+    if settings.oast_acme:
+        if chain is not None or key is not None:
+            raise OperatorError(
+                "the certificate comes from files or from SECRECON_OAST_ACME, not from both: set one"
+            )
+        if not settings.oast_domain:
+            raise OperatorError("an ACME certificate needs the domain that it is for: set SECRECON_OAST_DOMAIN")
+        folder = settings.data_dir / ACME_FOLDER
+        acme.prepare(folder, settings.oast_domain, clock.now())
+        return Certificate(acme.chain_file(folder), acme.key_file(folder))
     if chain is None and key is None:
         return None
     if chain is None or key is None:
@@ -80,15 +104,26 @@ def _certificate(settings: Settings) -> Certificate | None:
     return Certificate(chain, key)
 
 
+def _asked(settings: Settings, zone: Zone, clock: Clock, certificate: Certificate) -> acme.AcmeCertificate:
+    ca = str(settings.tls_ca) if settings.tls_ca is not None else ""
+    authority = acme.Authority(settings.oast_acme, settings.oast_acme_email, ca)
+    return acme.AcmeCertificate(authority, zone, settings.data_dir / ACME_FOLDER, clock, certificate.reload)
+
+
+async def _when(event: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    try:
+        await event.wait()
+        await work
+    finally:
+        work.close()
+
+
 @contextlib.asynccontextmanager
-async def _background(certificate: Certificate, clock: Clock) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, certificate.reload)
-    task = asyncio.create_task(certificate.watch(clock))
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGHUP)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -34,6 +34,7 @@ from secrecon.net.resolver import Resolver
 from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
 from secrecon.oast.client import Gap, Identity, OastClient, ServerOptions
+from secrecon.oast.dnswire import Zone
 from secrecon.oast.hits import OnHits
 from secrecon.oast.listener import Listener, ListenerConfig
 from secrecon.oast.sessions import Sessions
@@ -88,15 +89,15 @@ def build_listener(
     clock: Clock,
     sessions: Sessions | None = None,
     tls: ssl.SSLContext | None = None,
+    zone: Zone | None = None,
 ) -> Listener:
     """The callback listener, not yet started."""
-    address = settings.oast_address or settings.oast_host
     config = ListenerConfig(
         host=settings.oast_host,
         http_port=settings.oast_http_port,
         dns_port=settings.oast_dns_port,
         domain=settings.oast_domain,
-        addresses=(address,),
+        addresses=(settings.oast_address or settings.oast_host,),
         https_port=settings.oast_https_port,
         smtp_port=settings.oast_smtp_port,
         ldap_port=settings.oast_ldap_port,
@@ -105,7 +106,12 @@ def build_listener(
         dynamic=settings.oast_dynamic,
         per_second_and_client=settings.oast_rate,
     )
-    return Listener(config, on_hits, clock, random.SystemRandom(), sessions=sessions, tls=tls)
+    return Listener(config, on_hits, clock, random.SystemRandom(), sessions=sessions, tls=tls, zone=zone)
+
+
+def build_zone(settings: Settings) -> Zone:
+    """What the listener's DNS side is authoritative for."""
+    return Zone(settings.oast_domain.strip(".").lower(), (settings.oast_address or settings.oast_host,))
 
 
 def build_callbacks(

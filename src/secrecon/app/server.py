@@ -77,8 +77,9 @@ _Hearing = tuple[Ear | FarEar, EmbeddedCallbacks | ServerCallbacks]
 @contextlib.asynccontextmanager
 async def _own_hearing(settings: Settings, home: Home, clock: Clock) -> AsyncIterator[_Hearing]:
     async with callback_parts(settings, home.executor_id, clock, sessions=bool(settings.oast_token)) as parts:
-        ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls))
+        ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls, parts.zone))
         await ear.start()
+        parts.listening.set()
         try:
             yield ear, build_callbacks(settings, ear.http_port, clock, ear.turn)
         finally:

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
         None, description="PEM file of its certificate chain, read again when it changes and at SIGHUP."
     )
     oast_key: Path | None = Field(None, description="PEM file of the key to that certificate.")
+    oast_acme: str = Field(
+        "", description="Directory of an ACME authority that issues that certificate, its terms being agreed to."
+    )
+    oast_acme_email: str = Field("", description="Address that the authority may write to.")
     oast_rate: int = Field(10_000, ge=1, description="Queries and connections a second that one address may make.")
     oast_wildcard: bool = Field(
         False, description="True: clients that hold the token are shown everything that reaches the domain."
@@ -191,6 +195,13 @@ class Settings(BaseSettings):
     def _database(cls, value: str) -> str:
         if value and not value.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite:///")):
             raise ValueError("must begin with postgresql+asyncpg:// (or be empty for SQLite)")
+        return value
+
+    @field_validator("oast_acme")
+    @classmethod
+    def _directory(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://127.", "http://localhost:", "http://[::1]")):
+            raise ValueError("must be an https URL, such as https://acme-v02.api.letsencrypt.org/directory")
         return value
 
     @field_validator("oast_server")

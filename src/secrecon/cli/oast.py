@@ -34,6 +34,8 @@ def oast() -> None:
 @click.option("--ldap-port", type=_PORT, help="Not served without it. As SECRECON_OAST_LDAP_PORT.")
 @click.option("--cert", type=_FILE, help="Certificate chain for HTTPS and STARTTLS, PEM; reloaded when it changes.")
 @click.option("--key", type=_FILE, help="Its key, PEM.")
+@click.option("--acme", metavar="URL", help="Get the certificate from this ACME authority, agreeing to its terms.")
+@click.option("--acme-email", metavar="EMAIL", help="Address that the authority may write to.")
 @click.option("--token", help="Clients must show it; without it anyone may register. As SECRECON_OAST_TOKEN.")
 @click.option(
     "--wildcard", is_flag=True, default=None, help="Show holders of the token everything that reaches the domain."
@@ -51,6 +53,8 @@ def serve(
     ldap_port: int | None,
     cert: Path | None,
     key: Path | None,
+    acme: str | None,
+    acme_email: str | None,
     token: str | None,
     wildcard: bool | None,
     dynamic: bool | None,
@@ -69,6 +73,8 @@ def serve(
         oast_ldap_port=ldap_port,
         oast_cert=cert,
         oast_key=key,
+        oast_acme=acme,
+        oast_acme_email=acme_email,
         oast_token=token,
         oast_wildcard=wildcard,
         oast_dynamic=dynamic,

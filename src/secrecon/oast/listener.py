@@ -81,7 +81,8 @@ class ListenerCounts:
 
 class Listener:
     """`on_hits` is awaited with what may belong to our scans, None where there are none. `sessions`: of clients of the
-    callback protocol, None where it is not spoken. `tls`: for HTTPS and STARTTLS."""
+    callback protocol, None where it is not spoken. `tls`: for HTTPS and STARTTLS. `zone`: in place of one made from the
+    config, where somebody else adds records to it."""
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class Listener:
         *,
         sessions: Sessions | None = None,
         tls: ssl.SSLContext | None = None,
+        zone: dnswire.Zone | None = None,
     ) -> None:
         if config.wildcard and not config.token:
             raise OperatorError("everything that reaches the domain is shown to holders of a token only: set one")
@@ -103,7 +105,7 @@ class Listener:
         self._hits = HitQueue(on_hits, clock, config.queue) if on_hits is not None else None
         self._slots = Slots(config.connections, config.connections_per_client)
         self._rate = RateLimit(config.per_second_and_client)
-        self.zone = dnswire.Zone(config.domain.strip(".").lower(), config.addresses or (config.host,))
+        self.zone = zone or dnswire.Zone(config.domain.strip(".").lower(), config.addresses or (config.host,))
         shared = sessions is not None and bool(config.token)
         extra = Basket() if shared else None
         everything = Basket() if shared and config.wildcard else None
