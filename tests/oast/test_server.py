@@ -266,6 +266,9 @@ async def test_without_the_token_nothing_is_told() -> None:
                 b"",
             )
         assert (await call(server.http_port, "/register", registration(), "pass word"))[0] == 200
+        status, counters = await call(server.http_port, "/metrics", token="pass word")
+        assert (status, json.loads(counters)["sessions"]) == (200, 1)
+        assert (await call(server.http_port, "/metrics"))[0] == 401
         answer = await tcp(server.http_port, b"OPTIONS /register HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 204 ")
         assert b"Access-Control-Allow-Origin: *" in answer

@@ -113,7 +113,10 @@ class Listener:
         self._intake = Intake(clock, source, sessions, own, extra, everything)
         control = None
         if sessions is not None:
-            control = Control(sessions, source, token=config.token, extra=extra, everything=everything)
+            metrics = self._metrics if config.token else None
+            control = Control(
+                sessions, source, token=config.token, metrics=metrics, extra=extra, everything=everything
+            )
         self._house = WebHouse(
             self._intake,
             control,
@@ -141,6 +144,19 @@ class Listener:
             if hits is not None
             else ListenerCounts(0, 0, 0, refused)
         )
+
+    def _metrics(self) -> dict[str, object]:
+        """What /metrics tells holders of the token."""
+        sessions = self.sessions
+        assert sessions is not None
+        return {
+            "sessions": len(sessions),
+            "heard": sessions.heard,
+            "fetched": sessions.fetched,
+            "dropped": sessions.dropped,
+            "waiting_bytes": sessions.held,
+            "refused": self.counts.refused,
+        }
 
     async def start(self) -> None:
         """Bind the ports. Raises OperatorError where one cannot be bound; nothing stays open then."""
