@@ -25,7 +25,7 @@ from secrecon.app.settings import Settings
 from secrecon.app.template_run import OwnListener
 from secrecon.cli.local_server import free_port
 from secrecon.engine.templating.asker import Asker
-from secrecon.engine.templating.driver import Attempted, Job, Runner, needs_callback
+from secrecon.engine.templating.driver import Attempted, Job, Runner, by_lookup_alone, needs_callback
 from secrecon.lab.addresses import claim_block, listen_everywhere
 from secrecon.lab.fetcher import Fetcher
 from secrecon.lab.names import Names
@@ -108,7 +108,8 @@ async def _judge(templates: Sequence[Template]) -> Verdicts:
         for template in templates:
             server = await stack.enter_async_context(habit_serving(wordy(template)))
             places.append((template, WORDY, Origin("http", "127.0.0.1", server.port)))
-        await _run(places, Settings(oast_http_port=0, oast_dns_port=0), verdicts)
+        by_address = [place for place in places if not by_lookup_alone(place[0])]
+        await _run(by_address, Settings(oast_http_port=0, oast_dns_port=0), verdicts)
         named = [place for place in places if needs_callback(place[0])]
         if named:
             dns_port = free_port()
@@ -140,7 +141,8 @@ async def _judge_others(templates: Sequence[Template], every: int) -> Verdicts:
             for at, (name, host) in enumerate(hosts.items())
             if name != template.id and (module[name] == module.get(template.id) or (at + first) % every == 0)
         ]
-        await _run(places, Settings(oast_http_port=0, oast_dns_port=0), verdicts)
+        by_address = [place for place in places if not by_lookup_alone(place[0])]
+        await _run(by_address, Settings(oast_http_port=0, oast_dns_port=0), verdicts)
     return verdicts
 
 

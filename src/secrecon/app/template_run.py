@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from secrecon.app.parts import build_listener, build_resolver
 from secrecon.app.settings import Settings
 from secrecon.engine.templating.asker import Asker
-from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner
+from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner, by_lookup_alone
 from secrecon.engine.templating.mints import callback_of
 from secrecon.model.asset import Resolution
 from secrecon.model.errors import OperatorError, TargetError
@@ -112,6 +112,8 @@ class OwnListener:
         await self._listener.stop()
 
     def mint(self, job: Job) -> tuple[str, str] | None:
+        if not self._domain and by_lookup_alone(job.prepared.template):
+            return None
         token = new_token(self._source)
         port = self._listener.http_port
         if self._domain:

@@ -23,11 +23,12 @@ from secrecon.templates.execution.run import Outcome, execute
 from secrecon.templates.execution.session import Options, Prepared
 from secrecon.templates.execution.subject import Subject
 from secrecon.templates.execution.watching import watched
+from secrecon.templates.matchers import DslTest, Matcher, WordTest
 from secrecon.templates.template import Template
 from secrecon.templates.workflow import Step, Workflow
 
 CANCELLED = "cancelled before it was run"
-NO_LISTENER = "it is proven by a callback, and no listener can be reached"
+NO_LISTENER = "it is proven by a callback, and no listener that would see it can be reached"
 BREATHE = 20
 T = TypeVar("T")
 
@@ -263,6 +264,23 @@ def needs_callback(template: Template) -> bool:
     return any(listens(block) for block in template.http) or any(
         name.startswith("interactsh_") for operators in others for name in operators.reads
     )
+
+
+def by_lookup_alone(template: Template) -> bool:
+    """Whether nothing but a DNS lookup proves the template. A callback address without a domain of ours can never be
+    looked up, so such a template cannot be tested with one."""
+    told = " ".join(_expected(matcher) for block in template.http for matcher in block.operators.matchers)
+    return "dns" in told and "http" not in told
+
+
+def _expected(matcher: Matcher) -> str:
+    """What a matcher says of a callback's protocol, as written."""
+    test = matcher.test
+    if isinstance(test, DslTest):
+        return " ".join(program.source for program in test.programs if "interactsh_protocol" in program.names)
+    if isinstance(test, WordTest) and matcher.part == "interactsh_protocol":
+        return " ".join(word.decode("latin-1") if isinstance(word, bytes) else word.source for word in test.words)
+    return ""
 
 
 _OUTCOMES = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from secrecon.detect.evidence import excerpt
 from secrecon.engine.phase import Ground
-from secrecon.engine.templating.driver import Job
+from secrecon.engine.templating.driver import Job, by_lookup_alone
 from secrecon.engine.templating.findings import line_of
 from secrecon.model.interaction import Interaction, Payload
 from secrecon.model.scan import ScanSpec
@@ -41,6 +41,8 @@ class ScanCallbacks:
             technique=TECHNIQUE,
             now=self._clock.now(),
         )
+        if not payload.hostname and by_lookup_alone(job.prepared.template):
+            return None
         self._minted[payload.token] = payload
         return payload.hostname or payload.url.removeprefix("http://").rstrip("/"), payload.token
 
