@@ -6,8 +6,9 @@ They are the twins of those templates, as hosts: a full scan of the lab shows wh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from secrecon.lab.site import Site
+from secrecon.lab.site import Site, text_page
 from secrecon.lab.twins.site import twin_site
 from secrecon.lab.world import World
 
@@ -26,10 +27,18 @@ FLAWS: Mapping[str, str] = {
 """The template by the label of the host with the flaw; the mended one has `-fixed` after it."""
 
 
+ASKED_AT_THE_FRONT = ("struts", "log4j")
+"""Hosts whose front page is the one that has the flaw; the others get a plain one beside the twin."""
+
+
 def sites(world: World) -> list[Site]:
     """Each pair of hosts."""
-    return [
-        twin_site(label + ("-fixed" if fixed else ""), template, fixed, world.fetcher)
-        for label, template in FLAWS.items()
-        for fixed in (False, True)
-    ]
+    return [_host(label, fixed, world) for label in FLAWS for fixed in (False, True)]
+
+
+def _host(label: str, fixed: bool, world: World) -> Site:
+    name = label + ("-fixed" if fixed else "")
+    site = twin_site(name, FLAWS[label], fixed, world.fetcher)
+    if label in ASKED_AT_THE_FRONT:
+        return site
+    return replace(site, routes={("GET", "/"): text_page("Acme at work", "<p>Please sign in with your card.</p>")})
