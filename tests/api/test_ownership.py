@@ -39,6 +39,7 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/findings"): KEYED,
     ("GET", "/api/v1/targets"): KEYED,
     ("GET", "/api/v1/credits"): KEYED,
+    ("GET", "/api/v1/feeds"): KEYED,
     ("GET", "/api/v1/assets"): KEYED,
     ("GET", "/api/v1/oast/status"): KEYED,
     ("GET", "/api/assets"): BY_SESSION,

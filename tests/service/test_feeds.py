@@ -19,7 +19,7 @@ from secrecon.intel.lookup import Index
 from secrecon.model.errors import BadInput, Conflict, OperatorError
 from secrecon.net.feeds import FeedFetcher
 from secrecon.service.feed_bundle import export_bundle, import_bundle, is_bundle
-from secrecon.service.feeds import FeedOutcome, feeds_health, import_files, rebuild, sync_feeds
+from secrecon.service.feeds import FeedOutcome, feeds_health, import_files, kept_feeds, rebuild, sync_feeds
 from secrecon.service.feeds_state import FeedStore, current_index
 
 SHOP = "a:acme:shop"
@@ -257,3 +257,17 @@ def test_an_index_is_built_again_where_it_was_lost(store: FeedStore, tmp_path: P
     store.save(replace(store.load(), index_of=""))
     import_files(store, [], NOW)
     assert [path.name for path in (store.root / "index").iterdir()] == [again.name]
+
+
+async def test_what_is_kept_is_told_and_what_cannot_be_read_is_an_alarm(store: FeedStore, host: FeedHost) -> None:
+    data = store.root.parent
+    assert kept_feeds(None, NOW) == kept_feeds(data, NOW) == []
+    await sync(store, host, BentClock(NOW))
+    host.files["/kev"] = b"\x1b[31m"
+    await sync(store, host, BentClock(NOW))
+    told = {feed.name: feed for feed in kept_feeds(data, NOW)}
+    assert [name for name, feed in told.items() if feed.state == "alarm"] == ["kev"]
+    assert "\x1b" not in told["kev"].problem
+    (store.root / "manifest.json").write_text("[]", "utf-8")
+    (broken,) = kept_feeds(data, NOW)
+    assert (broken.state, "cannot be understood" in broken.problem) == ("alarm", True)

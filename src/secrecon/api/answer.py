@@ -19,6 +19,7 @@ from secrecon.service.answers import (
     StatusView,
     TargetView,
 )
+from secrecon.service.feeds import FeedHealth
 from secrecon.service.listing import Listing
 
 T = TypeVar("T")
@@ -153,6 +154,20 @@ def target_line(target: TargetView) -> shapes.TargetLine:
         authorized_by=target.authorized_by,
         created_at=iso(target.created),
         not_after=maybe_iso(target.not_after),
+    )
+
+
+def feed_line(feed: FeedHealth) -> shapes.FeedLine:
+    return shapes.FeedLine(
+        name=feed.name,
+        kind=str(feed.kind),
+        state=feed.state,
+        date=feed.date or None,
+        rows=feed.rows,
+        fetched_at=iso(feed.fetched) if feed.fetched else None,
+        problem=feed.problem,
+        attribution=feed.attribution,
+        digest=feed.digest or None,
     )
 
 

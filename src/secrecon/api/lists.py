@@ -14,6 +14,7 @@ from secrecon.api.openapi import KEY, SESSION, problems
 from secrecon.model.asset import AssetType
 from secrecon.model.errors import BadInput
 from secrecon.service.context import Context
+from secrecon.service.feeds import kept_feeds
 from secrecon.service.inventory import list_assets, list_findings, oast_status
 from secrecon.service.listing import DEFAULT_LIMIT, MAX_LIMIT
 from secrecon.service.people import list_targets, read_credits
@@ -107,6 +108,20 @@ async def targets(
 async def credits_(ctx: Ctx, caller: KeyCaller) -> shapes.Page[shapes.CreditLine]:
     """One line: the current month. Months are calendar months, UTC."""
     return shapes.Page(items=[answer.credit_line(await read_credits(ctx, caller))], next_cursor=None)
+
+
+@router.get(
+    "/api/v1/feeds",
+    response_model=shapes.Page[shapes.FeedLine],
+    responses=problems(400, 401, 403, 429),
+    openapi_extra=KEY,
+    operation_id="listFeeds",
+    summary="Vulnerability feeds: how old, how large, how healthy",
+)
+async def feeds_(ctx: Ctx, caller: KeyCaller) -> shapes.Page[shapes.FeedLine]:
+    """Empty where no feed was ever taken in: scans then use the curated core alone."""
+    found = kept_feeds(ctx.policy.data_dir, ctx.clock.now())
+    return shapes.Page(items=[answer.feed_line(feed) for feed in found], next_cursor=None)
 
 
 @router.get(

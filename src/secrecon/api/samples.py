@@ -107,6 +107,17 @@ _LINES: Mapping[str, BaseModel] = {
         created_at=BEGAN,
         not_after=None,
     ),
+    "listFeeds": shapes.FeedLine(
+        name="kev",
+        kind="kev",
+        state="good",
+        date="2026-11-19",
+        rows=1748,
+        fetched_at=BEGAN,
+        problem="",
+        attribution="CISA KEV catalog",
+        digest="9f" * 32,
+    ),
     "listCredits": shapes.CreditLine(plan="business", limit=5, used=2, remaining=3, resets_at=RESETS),
 }
 _CALLBACKS = shapes.OastAnswer(active=True, oast_url="http://callback.example.net", dns=2, http=1, total=3)

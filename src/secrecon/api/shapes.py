@@ -192,6 +192,20 @@ class CreditLine(Shape):
     resets_at: Time
 
 
+class FeedLine(Shape):
+    """One vulnerability feed. `state`: good, stale, alarm or missing; `problem` says what is wrong, "" where nothing is."""
+
+    name: str
+    kind: str
+    state: Literal["good", "stale", "alarm", "missing"]
+    date: str | None
+    rows: Annotated[int, Field(ge=0)]
+    fetched_at: Time | None
+    problem: str
+    attribution: str
+    digest: str | None
+
+
 class OastAnswer(Shape):
     """The callback listener and what it heard for this account; `oast_url` is "" where none runs."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from secrecon.intel.feeds.errors import FeedBroken
 from secrecon.intel.feeds.kinds import ABOUT, Kind
@@ -24,6 +25,7 @@ from secrecon.intel.index.tables import IndexBroken, Reader
 from secrecon.model.errors import OperatorError, TargetError
 from secrecon.net.clock import Clock
 from secrecon.net.feeds import FeedAsk, FeedFetcher
+from secrecon.report.text import line
 from secrecon.service.feed_intake import Given, admit, alarmed, name_of
 from secrecon.service.feeds_state import FeedEntry, FeedStore, Manifest
 
@@ -49,11 +51,11 @@ class FeedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """A feed as people are told of it. `state`: good, stale, alarm or missing. Times are epoch seconds."""
+    """A feed as people are told of it. Times are epoch seconds, 0 for never. Texts are safe to show."""
 
     name: str
     kind: Kind
-    state: str
+    state: Literal["good", "stale", "alarm", "missing"]
     date: str
     rows: int
     skipped: int
@@ -221,15 +223,16 @@ def feeds_health(store: FeedStore, sources: Sequence[Source], now: float) -> lis
 
 def _health(entry: FeedEntry, now: float) -> FeedHealth:
     about = ABOUT[entry.kind]
-    state, problem = "good", ""
+    state: Literal["good", "stale", "alarm", "missing"] = "good"
+    problem = ""
     if entry.alarm:
-        state, problem = "alarm", entry.alarm
+        state, problem = "alarm", line(entry.alarm, 500)
     elif not entry.sha256:
         state, problem = "missing", "never fetched: run `secrecon feeds sync`, or import its file"
     elif about.stale_days and _age_days(entry, now) > about.stale_days:
         state, problem = "stale", f"{_age_days(entry, now)} days old; expected within {about.stale_days}"
     return FeedHealth(
-        entry.name,
+        line(entry.name, 80),
         entry.kind,
         state,
         entry.date,
@@ -249,6 +252,22 @@ def _age_days(entry: FeedEntry, now: float) -> int:
         return int((now - max(entry.checked, entry.fetched)) // DAY)
     date = datetime.date.fromisoformat(entry.date)
     return (datetime.datetime.fromtimestamp(now, datetime.UTC).date() - date).days
+
+
+def kept_feeds(data_dir: Path | None, now: float) -> list[FeedHealth]:
+    """The feeds that an installation has, or had trouble with; none where it never had any. What cannot be read is an alarm
+    of its own, so that silence is never taken for health."""
+    if data_dir is None:
+        return []
+    store = FeedStore(data_dir)
+    try:
+        manifest = store.load()
+    except OperatorError as error:
+        return [FeedHealth("feeds", Kind.NVD, "alarm", "", 0, 0, 0.0, 0.0, str(error), "", "")]
+    made = [_health(entry, now) for _, entry in sorted(manifest.entries.items())]
+    if manifest.index_alarm:
+        made.append(FeedHealth("index", Kind.NVD, "alarm", "", 0, 0, 0.0, 0.0, manifest.index_alarm, "", ""))
+    return made
 
 
 def rebuild(store: FeedStore, now: float, told: Told = nobody) -> Manifest:

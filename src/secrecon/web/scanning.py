@@ -13,6 +13,7 @@ from secrecon.model.errors import BadInput, Exhausted, UserError
 from secrecon.model.scan import PhaseName, ScanMode, ScanSpec, Touch
 from secrecon.model.target import parse_target
 from secrecon.service.answers import ScanRequest, ScanSummary, StatusView
+from secrecon.service.feeds import kept_feeds
 from secrecon.service.inventory import oast_status
 from secrecon.service.people import list_targets, read_credits
 from secrecon.service.scans import cancel_scan, list_scans, read_status, submit_scan
@@ -60,6 +61,7 @@ async def overview(
         first=cursor is None,
         credits=await read_credits(ctx, visitor.caller),
         oast=await oast_status(ctx, visitor.caller),
+        feeds=kept_feeds(ctx.policy.data_dir, ctx.clock.now()),
     )
 
 
