@@ -33,7 +33,7 @@ APART = "SECRECON_ACCURACY_APART"
 
 def main() -> int:
     options = _options()
-    chosen = [pair for pair in PAIRS if not options.only or {pair.name, pair.cve} & set(options.only)]
+    chosen = [pair for pair in PAIRS if _wanted(pair, options)]
     BUILD.mkdir(parents=True, exist_ok=True)
     if os.environ.get(APART) is None:
         for pair in chosen:
@@ -58,12 +58,17 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make accuracy", description=__doc__)
     parser.add_argument("--templates", type=Path, metavar="DIR", help="a community set to run beside ours")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these pairs (name or CVE)")
+    parser.add_argument("--no-pairs", action="store_true", help="only the programs without a vulnerability")
     parser.add_argument("--strict", action="store_true", help="what could not be installed or started fails too")
     parser.add_argument(
         "--no-strangers", action="store_true", help="leave out the programs without a vulnerability"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     return parser.parse_args()
+
+
+def _wanted(pair: Pair, options: argparse.Namespace) -> bool:
+    return not options.no_pairs and (not options.only or bool({pair.name, pair.cve} & set(options.only)))
 
 
 def _installed(pair: Pair, age: Age) -> str:
@@ -162,7 +167,9 @@ def _meet(kind: str, community: Path | None, data: Path) -> Stranger:
 
 
 def _print(measured: Sequence[Measured], strangers: Sequence[Stranger], *, community: bool) -> None:
-    lines = [*score.table(measured, community=community), "", *score.summary(measured, community=community)]
+    lines = []
+    if measured:
+        lines = [*score.table(measured, community=community), "", *score.summary(measured, community=community)]
     if strangers:
         lines += ["", *score.strangers_table(strangers, community=community)]
     print("\n".join(lines))
