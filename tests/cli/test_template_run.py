@@ -267,6 +267,30 @@ def test_self_contained_ones_only_where_allowed_and_once(tmp_path: Path, site: S
     assert (nowhere.code, nowhere.ids) == (0, {"alone"}), nowhere.err
 
 
+def test_what_fuzzes_or_looks_at_others_runs_only_where_asked_for(
+    tmp_path: Path, site: Site, run: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "reads", get("/reads"))
+    rule = "    fuzzing: [{part: query, fuzz: [changed]}]\n"
+    put(tmp_path, "fuzzes", "http:\n  - method: GET\n" + rule + MATCH.format(word="changed"))
+    put(tmp_path, "looks", "http:\n  - global-matchers: true\n" + MATCH.format(word="hello from"))
+    ran = run("-t", tmp_path, "--intrusive", "-u", f"{site.url}/a?x=1", "--jsonl")
+    assert (ran.code, ran.ids) == (0, {"reads"})
+    assert "fuzzing was not asked for" in ran.err
+    assert "it looks at the answers to other templates, and that was not asked for" in ran.err
+    assert site.paths() == ["/a/reads?x=1"]
+    ran = run("-t", tmp_path, "--intrusive", "-u", f"{site.url}/a?x=1", "--jsonl", "--fuzz", "--global-matchers")
+    assert ran.ids == {"reads", "fuzzes", "looks"}, ran.err
+    assert "/a?x=changed" in site.paths()
+    seen = sorted(str(item["matched-at"]) for item in ran.records if item["template-id"] == "looks")
+    assert seen == [f"{site.url}/a/reads?x=1", f"{site.url}/a?x=changed"]
+    for file, words in (("fuzzes", "--fuzz` does"), ("looks", "--global-matchers` does")):
+        monkeypatch.setattr(sys, "argv", ["secrecon", "templates", "explain", str(tmp_path / f"{file}.yaml")])
+        with pytest.raises(SystemExit):
+            main()
+        assert words in capsys.readouterr().out
+
+
 def test_callbacks_come_to_a_listener_of_our_own(tmp_path: Path, site: Site, run: Shell) -> None:
     """The request carries an address of the listener; nobody calls it, so nothing is found and nothing hangs."""
     file = put(

@@ -54,7 +54,10 @@ def explain(name: str, paths: tuple[Path, ...], target: str, given: tuple[str, .
     entry, signature = _entry(name, paths)
     safety = entry.safety or classify(entry.template)
     shown = preview(
-        entry.template, parse_subject(target), Options(given=given_of(given)), 2_000 if whole else MAX_SHOWN
+        entry.template,
+        parse_subject(target),
+        Options(given=given_of(given), fuzzing=True),
+        2_000 if whole else MAX_SHOWN,
     )
     for line in (
         *_head(entry, safety),
@@ -109,12 +112,27 @@ def _head(entry: Entry, safety: Safety) -> Iterator[str]:
         yield f"  {reason.why}" + (f": {reason.text}" if reason.text else "")
     for where, touch in _WHERE:
         decision = decide(safety, touch)
-        yield f"{where}: " + ("runs it" if decision.allowed else f"does not run it: {decision.why}")
+        why = "" if decision.allowed else decision.why
+        yield f"{where}: " + (f"does not run it: {_never(entry) or why}" if _never(entry) or why else "runs it")
+
+
+def _never(entry: Entry) -> str:
+    """Why no scan runs it, whatever its level."""
+    if entry.template.watches:
+        return "it looks at the answers to others; `templates run --global-matchers` does"
+    if entry.template.fuzzes:
+        return "it changes the target's own request; `templates run --fuzz` does"
+    if entry.template.self_contained:
+        return "it brings its own address; `templates run --allow-self-contained` does"
+    return ""
 
 
 def _amount(entry: Entry, shown: Preview) -> Iterator[str]:
     template = entry.template
-    yield f"requests to one target: {requests_of(template):,} at most, redirects not among them"
+    if template.fuzzes:
+        yield "requests to one target: as many as it has values to change"
+    else:
+        yield f"requests to one target: {requests_of(template):,} at most, redirects not among them"
     hosts = dict.fromkeys(_host(ask) for ask in shown.asks)
     yield f"hosts: {', '.join(hosts) or 'none'}"
     if shown.callbacks or needs_callback(template):

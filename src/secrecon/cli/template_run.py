@@ -152,7 +152,7 @@ def run(
         server = OastClient(oast_server, SystemClock(), ServerOptions(token=oast_token or "", fallback=True))
     one = TemplateRun(
         settings,
-        [entry for entry in chosen.entries if not entry.template.watches],
+        [entry for entry in chosen.entries if not (entry.template.watches and global_matchers)],
         _targets(targets, lists, chosen),
         options,
         Limits(rate, concurrency, timeout, cooldown, scan_all_ips),
