@@ -17,6 +17,7 @@ from secrecon.templates.dsl.values import inward, text_of
 from secrecon.templates.errors import DslError
 from secrecon.templates.patterns import Pattern
 from secrecon.templates.render import Text
+from secrecon.templates.sieve import SIEVE, holds
 
 Data = Mapping[str, object]
 
@@ -100,16 +101,16 @@ class WordTest:
 
     def _found(self, word: Text | bytes, text: bytes, data: Data, ambient: Ambient) -> bool:
         if isinstance(word, bytes):
-            return word in text
+            return holds(text, word)
         try:
-            return word.render(data, ambient) in text
+            return holds(text, word.render(data, ambient))
         except DslError:  # a word that cannot be made is not found
             return False
 
 
 def _lowered(text: bytes) -> bytes:
     if text.isascii():
-        return text.lower()
+        return SIEVE.lowered(text)
     return text.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
 
 
@@ -137,7 +138,7 @@ class BinaryTest:
         text = part_of(data, part)
         if text is None:
             return None
-        return _combine((wanted in text for wanted in self.binaries), every=self.every, collect=False)
+        return _combine((holds(text, wanted) for wanted in self.binaries), every=self.every, collect=False)
 
 
 @dataclass(frozen=True, slots=True)

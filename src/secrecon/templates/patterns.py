@@ -14,6 +14,7 @@ import re2
 
 from secrecon.templates import needs
 from secrecon.templates.errors import DslError
+from secrecon.templates.sieve import SIEVE
 
 MAX_PATTERN = 16 * 1024
 _MAX_MEMORY = 16 * 1024 * 1024
@@ -55,7 +56,10 @@ class Pattern:
     def absent_from(self, text: bytes) -> bool:
         """True where the text cannot hold a match; nothing is compiled for this."""
         piece, any_case = self._need()
-        return bool(piece) and piece not in (_lowered(text) if any_case else text)
+        if not piece:
+            return False
+        looked = SIEVE.lowered(text) if any_case else text
+        return SIEVE.lacks(looked, piece) or piece not in looked
 
     def found_in(self, text: bytes) -> bool:
         return not self.absent_from(text) and self.compiled.search(text) is not None
@@ -79,19 +83,6 @@ class Pattern:
             parts.append(piece)
             end = match.end()
         return b"".join(parts) + text[end:]
-
-
-_last_lowered: tuple[bytes, bytes] = (b"", b"")
-
-
-def _lowered(text: bytes) -> bytes:
-    """In lower case (ASCII). The last is kept, as one text is looked through by many patterns."""
-    global _last_lowered
-    before, lowered = _last_lowered
-    if before is not text:
-        lowered = text.lower()
-        _last_lowered = (text, lowered)
-    return lowered
 
 
 _REFERENCE = re2.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")

@@ -13,6 +13,7 @@ from secrecon.templates.dsl.run import MAX_OUTPUT, Run
 from secrecon.templates.dsl.values import Value, number_of, same, text_of, text_only, whole
 from secrecon.templates.errors import DslError
 from secrecon.templates.patterns import compile_pattern
+from secrecon.templates.sieve import SIEVE, holds
 
 _SPACE = " \t\n\v\f\r\x85\xa0"
 
@@ -44,7 +45,7 @@ def _upper(_: Run, value: Value) -> Value:
 
 def _lower(_: Run, value: Value) -> Value:
     text = text_of(value)
-    return text.lower() if text.isascii() else _bytes(_chars(text).lower())
+    return SIEVE.lowered(text) if text.isascii() else _bytes(_chars(text).lower())
 
 
 def _title(_: Run, value: Value, language: Value = None) -> Value:
@@ -110,15 +111,16 @@ def _each(test: Callable[[bytes, bytes], bool]) -> Callable[..., Value]:
 
 def _any_line(test: Callable[[bytes, bytes], bool]) -> Callable[..., Value]:
     def any_of(_: Run, value: Value, *others: Value) -> Value:
-        wanted = tuple(text_of(other) for other in others)
-        return any(test(line, other) for line in text_of(value).split(b"\n") for other in wanted)
+        text = text_of(value)
+        wanted = tuple(other for other in map(text_of, others) if holds(text, other))
+        return bool(wanted) and any(test(line, other) for line in text.split(b"\n") for other in wanted)
 
     return any_of
 
 
 def _contains_all(_: Run, value: Value, *others: Value) -> Value:
     text = text_of(value)
-    return all(text_of(other) in text for other in others)
+    return all(holds(text, text_of(other)) for other in others)
 
 
 def _equals_any(_: Run, value: Value, *others: Value) -> Value:
@@ -289,7 +291,7 @@ TEXT: tuple[Function, ...] = (
     fixed("trim_prefix", 2, lambda run, value, part: text_of(value).removeprefix(text_of(part))),
     fixed("trim_suffix", 2, lambda run, value, part: text_of(value).removesuffix(text_of(part))),
     fixed("reverse", 1, lambda run, value: _bytes(_chars(text_of(value))[::-1])),
-    fixed("contains", 2, lambda run, value, part: text_of(part) in text_of(value)),
+    fixed("contains", 2, lambda run, value, part: holds(text_of(value), text_of(part))),
     ranged("contains_all", 1, None, _contains_all),
     ranged("contains_any", 1, None, _each(lambda text, other: other in text)),
     ranged("starts_with", 2, None, _each(bytes.startswith)),
