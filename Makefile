@@ -55,8 +55,9 @@ format: install ## Rewrite the sources in the one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only --quiet .
 
-bench: install ## Measure the HTTP client beside its peers in one run (wrk and ffuf where they are installed)
+bench: install ## Measure the HTTP client beside its peers, and templates: TEMPLATES=dir PEER='command {target} {templates} {output}'
 	$(BIN)/python -P benchmarks/http.py
+	$(BIN)/python -P benchmarks/templates.py $(if $(TEMPLATES),--templates "$(TEMPLATES)") $(if $(PEER),--peer '$(PEER)')
 
 accuracy: install ## Judge our templates on real packages, old and fixed (TEMPLATES=DIR: a community set beside them; ARGS=--strict)
 	$(BIN)/python -m benchmarks.accuracy $(if $(TEMPLATES),--templates $(TEMPLATES)) $(ARGS)

@@ -49,7 +49,7 @@ class Asker:
         self._body_cap = body_cap
         self._memo: OrderedDict[_Key, HttpAnswer] = OrderedDict()
         self._size = 0
-        self._under_way: dict[_Key, asyncio.Future[HttpAnswer]] = {}
+        self._under_way: dict[tuple[_Key, float], asyncio.Future[HttpAnswer]] = {}
         self._errors: dict[tuple[str, int], int] = {}
         self._gone: dict[str, str] = {}
         self._to_tls: set[Origin] = set()
@@ -82,18 +82,19 @@ class Asker:
         if not ask.shared:
             return await self._send(ask)
         key = (ask.origin, ask.wire, ask.sni, ask.body_cap)
-        waiting = self._under_way.get(key)
+        flight = (key, ask.timeout)  # one that waits less may fail where this one would not
+        waiting = self._under_way.get(flight)
         if waiting is not None:
             self.shared += 1
             return await asyncio.shield(waiting)
-        future = self._under_way[key] = asyncio.get_running_loop().create_future()
+        future = self._under_way[flight] = asyncio.get_running_loop().create_future()
         try:
             answer = await self._send(ask)
         except BaseException:
             future.cancel()
             raise
         finally:
-            del self._under_way[key]
+            del self._under_way[flight]
         future.set_result(answer)
         if answer.reply is not None:
             self._keep(key, answer)

@@ -79,6 +79,8 @@ def _repeat(run: Run, value: Value, times: Value) -> Value:
 
 def _replace(run: Run, value: Value, old: Value, new: Value) -> Value:
     text, before, after = text_of(value), text_of(old), text_of(new)
+    if not before and not after:
+        return text
     if not before:
         pieces = list(_chars(text))
         run.allow(len(text) + len(after) * (len(pieces) + 1))
