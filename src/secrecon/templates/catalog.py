@@ -13,9 +13,11 @@ import gc
 import hashlib
 import os
 import random
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from secrecon.templates.errors import TemplateError, TemplateInvalid, TemplateRefused
 from secrecon.templates.parse import MARKER, read_draft
@@ -108,29 +110,49 @@ def _found(folder: Path) -> Iterator[Path]:
             continue
         if item.is_dir(follow_symlinks=False):
             yield from _found(folder / item.name)
-        elif item.name.endswith(SUFFIXES) and item.is_file():
+        elif item.name.endswith(SUFFIXES) and _is_file(item):
             yield folder / item.name
+
+
+def _is_file(item: os.DirEntry[str]) -> bool:
+    """A plain file, or a link to one. What cannot be looked at, such as a link to itself, is none."""
+    try:
+        return item.is_file()
+    except OSError:
+        return False
 
 
 def read_found(root: Path, file: Path) -> bytes:
     """The bytes of a file that `files_below` gave, at most one more than allowed. Only such a file's last part can be a
     link, so that most need no look at where they really lie."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         return read_below(root, file, MAX_BYTES)
     with os.fdopen(descriptor, "rb") as opened:
+        _plain(opened)
         return opened.read(MAX_BYTES + 1)
+
+
+def _plain(opened: IO[bytes]) -> None:
+    """Raises OSError for a device, a pipe or a folder, from which there may be no end of bytes, or none at all."""
+    if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        raise OSError(errno.EINVAL, "not a plain file")
 
 
 def read_below(root: Path, file: Path, most: int) -> bytes:
     """At most one byte more than allowed, for the reader to refuse. A link that leaves the root is not followed."""
     if not file.resolve().is_relative_to(root):
         raise PermissionError(f"{file.name} lies outside of the folder")
-    with file.open("rb") as opened:
+    with open(file, "rb", opener=_unblocked) as opened:
+        _plain(opened)
         return opened.read(most + 1)
+
+
+def _unblocked(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 Gate = Callable[[Path, bytes], str]

@@ -130,11 +130,16 @@ class _Scan:
     def __init__(self, source: str) -> None:
         self._source = source
         self._tried = 0
+        self._mark = source.find("§")
+        self._last_close = source.rfind("}}")
 
     def next_place(self, at: int) -> tuple[int, int, Place | Formula | None] | None:
         """Where the next `{{` or `§` is, where to go on, and what it is (None: plain text)."""
         source = self._source
-        braces, mark = source.find("{{", at), source.find("§", at)
+        if 0 <= self._mark < at:
+            self._mark = source.find("§", at)
+        mark = self._mark
+        braces = source.find("{{", at, self._last_close) if self._last_close >= at else -1
         if mark >= 0 and (braces < 0 or mark < braces):
             close = source.find("§", mark + 1)
             name = source[mark + 1 : close] if 0 < close - mark <= _LONGEST_NAME else ""
@@ -145,8 +150,8 @@ class _Scan:
             return None
         close = braces
         for _ in range(_TRIES):
-            close = source.find("}}", close + 2)
-            if close < 0 or close - braces > _LONGEST:
+            close = source.find("}}", close + 2, braces + _LONGEST + 2)
+            if close < 0:
                 break
             self._tried += close - braces
             if self._tried > MAX_TRIED:
