@@ -9,6 +9,7 @@ import json
 from collections import Counter
 
 from secrecon.model.record import JsonValue
+from secrecon.report.crowds import crowded
 from secrecon.report.document import (
     CallbackHit,
     Coverage,
@@ -225,6 +226,7 @@ def _count(counted: CoverageCount) -> Json:
 
 
 def _coverage(coverage: Coverage) -> Json:
+    alone, crowds = crowded(coverage.lines)
     return {
         "summary": {
             "text": coverage.summary,
@@ -257,7 +259,20 @@ def _coverage(coverage: Coverage) -> Json:
                 "reason": entry.reason or None,
                 "requests": entry.requests,
             }
-            for entry in coverage.lines
+            for entry in alone
+        ],
+        "checks_together": [
+            {
+                "phase": str(crowd.phase),
+                "checks": list(crowd.checks),
+                "area": crowd.area,
+                "assets": list(crowd.assets),
+                "outcome": str(crowd.outcome),
+                "applicable": crowd.applicable,
+                "reason": crowd.reason or None,
+                "requests": crowd.requests,
+            }
+            for crowd in crowds
         ],
         "phases_not_run": [str(phase) for phase in coverage.not_run],
     }
