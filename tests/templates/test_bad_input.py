@@ -76,6 +76,7 @@ BOMBS = {
     "a flow of calls": GET + "flow: '" + "http(1) && " * 20_000 + "http(1)'\n",
     "a flow of parentheses": GET + f"flow: '{'(' * 9_000}http(1){')' * 9_000}'\n",
     "xpath": GET + f"    matchers:\n      - type: xpath\n        xpath: ['{'//a' * 20_000}']\n",
+    "xpath with a zero": GET + '    matchers:\n      - type: xpath\n        xpath: ["\\0"]\n',
     "jq": GET + "    extractors:\n      - type: json\n        json: ['[range(1e9)]']\n",
     "hexadecimal": GET + "    matchers:\n      - type: binary\n        binary: ['0g']\n",
     "an id of blanks": GET.replace("made-up", "a b"),

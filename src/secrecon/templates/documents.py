@@ -110,7 +110,7 @@ class PathQuestion:
         """The nodes (elements or attribute values) in document order."""
         try:
             found = self.compiled(document)
-        except (etree.XPathError, DslError):
+        except (etree.XPathError, DslError, ValueError):
             return ()
         return tuple(found[:MAX_ANSWERS]) if isinstance(found, list) else (found,)
 
@@ -129,7 +129,7 @@ def compile_path(source: str) -> PathQuestion:
     question = PathQuestion(source)
     try:
         _ = question.compiled
-    except etree.XPathError as error:
+    except (etree.XPathError, ValueError) as error:
         raise DslError(f"not an XPath: {error}") from error
     return question
 
@@ -151,10 +151,18 @@ def read_document(text: bytes) -> etree._Element | None:
 def node_text(node: object, attribute: str) -> bytes:
     """An element's inner text or one of its attributes; an attribute node is its own text."""
     if isinstance(node, etree._Element):
-        shown = node.get(attribute, "") if attribute else "".join(map(str, _texts(node)))
+        shown = _attribute(node, attribute) if attribute else "".join(map(str, _texts(node)))
     else:
         shown = str(node)
     return shown.encode("utf-8", "replace")
+
+
+def _attribute(node: etree._Element, name: str) -> str:
+    """Nothing where there is no such attribute, or can be none of that name."""
+    try:
+        return str(node.get(name, ""))
+    except ValueError:
+        return ""
 
 
 def _texts(node: etree._Element) -> Sequence[object]:

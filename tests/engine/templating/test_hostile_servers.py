@@ -105,3 +105,23 @@ async def test_answers_that_break_every_rule_end_one_template_only(stage: Stage,
     outcomes = {each.job.prepared.template.id: each for each in attempts}
     assert outcomes["good"].outcome is Outcome.DONE
     assert outcomes["bad"].outcome is Outcome.DONE or outcomes["bad"].reason
+
+
+async def test_an_error_of_our_own_is_a_failed_attempt_and_ends_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("made up")
+
+    stage.play([Reply()])
+    monkeypatch.setattr(execution.HttpRun, "_data", broken)
+    attempts, _ = await run_all(stage, [plain("one", "/a"), plain("two", "/b")])
+    assert [each.outcome for each in attempts] == [Outcome.FAILED, Outcome.FAILED]
+    assert "an error of SecRecon's own: ZeroDivisionError: made up" in attempts[0].reason
+
+
+async def test_an_attribute_that_can_have_no_such_name_is_none(stage: Stage) -> None:
+    stage.play([Reply(body="<a href='x'>y</a>")])
+    text = "http:\n  - path: ['{{BaseURL}}/']\n    extractors: [{type: xpath, xpath: ['//a'], attribute: '{'}]\n"
+    attempts, _ = await run_all(stage, [template("odd", text)])
+    assert (attempts[0].outcome, attempts[0].found) == (Outcome.DONE, ())

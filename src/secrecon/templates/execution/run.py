@@ -62,6 +62,8 @@ def execute(
         session.trouble(Trouble.INVALID, str(error))
     except RecursionError:
         session.trouble(Trouble.INVALID, "the template is nested too deep")
+    except Exception as error:  # noqa: BLE001 - told as a failed attempt: one template never ends a scan
+        session.trouble(Trouble.INVALID, f"an error of SecRecon's own: {type(error).__name__}: {str(error)[:200]}")
     return Outcome(
         matched=matched,
         found=tuple(session.found),
