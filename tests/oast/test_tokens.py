@@ -9,6 +9,7 @@ from secrecon.oast.tokens import (
     MAX_TOKENS,
     OWN_PREFIX,
     find_tokens,
+    is_minted,
     is_own,
     is_token,
     marker,
@@ -65,3 +66,11 @@ def test_the_marker_is_not_in_the_url_and_differs_per_token() -> None:
     assert one[::-1] not in marker(one)
     assert marker(one).isalnum()
     assert find_tokens(marker(one)) == ()
+
+
+def test_what_was_minted_is_known_by_its_last_letters() -> None:
+    source = random.Random(4)
+    tokens = [new_token(source, own=bool(number % 2)) for number in range(200)]
+    assert all(is_token(token) and is_minted(token) for token in tokens)
+    changed = [token[:5] + ("a" if token[5] != "a" else "b") + token[6:] for token in tokens]
+    assert not any(is_minted(token) for token in changed)

@@ -15,9 +15,12 @@ from secrecon.net.clock import Clock
 from secrecon.oast.baskets import Basket
 from secrecon.oast.protocol import interaction_json
 from secrecon.oast.sessions import Sessions
-from secrecon.oast.tokens import CORRELATION_LENGTH
+from secrecon.oast.tokens import CORRELATION_LENGTH, is_minted
 
 MAX_TAKEN = 16
+FEW = 3
+"""A long word has many windows. Beyond so many candidates only those that look minted are handed to our scans, so that long
+words cannot fill the queue."""
 SHARED_TEXT = 4_096
 
 
@@ -56,11 +59,12 @@ class Intake:
         sender: str = "",
     ) -> None:
         """One request with the tokens that it carries. `name`: the text that a token stands in, mostly a host."""
-        now = self._clock.now()
+        now, tokens = self._clock.now(), tuple(tokens)
+        many = len(tokens) > FEW
         sessions, own, taken, found = self._sessions, self._own, 0, False
         for token in tokens:
             session = sessions is not None and token[:CORRELATION_LENGTH] in sessions
-            if not session and own is None:
+            if not session and (own is None or (many and not is_minted(token))):
                 continue
             id_ = f"{self._source.getrandbits(128):032x}"
             full = _full_id(name, token)

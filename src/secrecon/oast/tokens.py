@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import zlib
 
 CORRELATION_LENGTH = 20
 NONCE_LENGTH = 13
@@ -19,6 +20,7 @@ OWN_PREFIX = "selftest"
 """How the correlation part (or, in a session on a server, the nonce) of our own canaries begins, so that any process
 knows them without asking."""
 
+CHECK_LENGTH = 3
 MAX_TOKENS = 64
 MAX_TEXT = 16_384
 _WORD = re.compile(f"[A-Za-z0-9]{{{TOKEN_LENGTH},}}")
@@ -27,7 +29,22 @@ _WORD = re.compile(f"[A-Za-z0-9]{{{TOKEN_LENGTH},}}")
 def new_token(source: random.Random, *, own: bool = False) -> str:
     """A fresh token. `source` is a random.SystemRandom in production. `own`: a canary of our self-test."""
     prefix = OWN_PREFIX if own else ""
-    return prefix + "".join(source.choice(ALPHABET) for _ in range(TOKEN_LENGTH - len(prefix)))
+    drawn = prefix + "".join(source.choice(ALPHABET) for _ in range(TOKEN_LENGTH - CHECK_LENGTH - len(prefix)))
+    return drawn + _check(drawn)
+
+
+def is_minted(token: str) -> bool:
+    """Whether a token may be one of `new_token`: its last letters follow from the others. Anybody can make such a token;
+    that a window of some longer word looks like one by chance is one in 46,656."""
+    return token[-CHECK_LENGTH:] == _check(token[:-CHECK_LENGTH])
+
+
+def _check(text: str) -> str:
+    rest, letters = zlib.crc32(text.encode("ascii", "replace")), ""
+    for _ in range(CHECK_LENGTH):
+        rest, digit = divmod(rest, len(ALPHABET))
+        letters += ALPHABET[digit]
+    return letters
 
 
 def is_own(token: str) -> bool:
