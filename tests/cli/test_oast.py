@@ -56,13 +56,17 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[byte
 
 async def test_a_session_outlives_the_process(tmp_path: Path) -> None:
     token = ("--token", "secret token")
-    with serving(tmp_path, *token) as (_, port, _):
+    with serving(tmp_path, *token) as (process, port, _):
         client = InteractshClient(f"127.0.0.1:{port}", "secret token", scheme="http")
         await client.register()
         name = client.generate_payload().partition(".")[0]
         async with httpx.AsyncClient(trust_env=False) as target:
             page = await target.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{name}.cb.test"})
         assert name[::-1] in page.text
+        killed = InteractshClient(f"127.0.0.1:{port}", "secret token", scheme="http")
+        await asyncio.sleep(0.5)
+        await killed.register()
+        process.kill()  # a registration that was answered is kept
     with serving(tmp_path, *token) as (_, port, log):
         client.server = f"127.0.0.1:{port}"
         (found,) = await client.poll()
@@ -71,6 +75,9 @@ async def test_a_session_outlives_the_process(tmp_path: Path) -> None:
         reply = await stranger._http.get(f"http://127.0.0.1:{port}/poll")
         assert reply.status_code == 401
         await stranger.aclose()
+        killed.server = client.server
+        assert await killed.poll() == []
+        await killed.aclose()
         await client.aclose()
         assert "secret token" not in log.read_text()
 

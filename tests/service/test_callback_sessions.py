@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -11,6 +12,7 @@ from secrecon.model.errors import OperatorError
 from secrecon.model.oast import Heard
 from secrecon.net.clock import SystemClock
 from secrecon.oast.sessions import Refused, SessionLimits, Sessions
+from secrecon.service import callback_sessions as module
 from secrecon.service.callback_sessions import SessionKeeper
 from secrecon.store.database import Database
 
@@ -79,3 +81,33 @@ async def test_while_the_database_fails_changes_wait(db: Database, monkeypatch: 
     again, second = await keeper_of(db)
     assert len(again.poll(CORRELATION, SECRET, 2.0).items) == 1
     await second.stop()
+
+
+async def test_what_is_settled_survives_a_crash(db: Database) -> None:
+    sessions, keeper = await keeper_of(db)
+    for number in range(5):
+        sessions.register(PUBLIC, SECRET, f"{number:020d}", 1.0)
+    await asyncio.gather(*(keeper.settled() for _ in range(5)))
+    sessions.register(PUBLIC, SECRET, CORRELATION, 1.0)
+    await keeper.settled()
+    again, second = await keeper_of(db)  # the first one is never stopped before this
+    assert len(again) == 6
+    await second.stop()
+    await keeper.stop()
+
+
+async def test_a_database_that_fails_does_not_hold_an_answer_for_ever(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE_MOST", 0.1)
+    sessions, keeper = await keeper_of(db)
+
+    def fails() -> None:
+        raise OperatorError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(db, "transaction", fails)
+        sessions.register(PUBLIC, SECRET, CORRELATION, 1.0)
+        async with asyncio.timeout(5):
+            await keeper.settled()
+    await keeper.stop()

@@ -9,7 +9,7 @@ import contextlib
 import random
 import signal
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from secrecon.app.context import database_of
@@ -36,6 +36,7 @@ class CallbackParts:
     tls: ssl.SSLContext | None
     zone: Zone
     listening: asyncio.Event
+    kept: Callable[[], Awaitable[None]] | None
 
 
 @contextlib.asynccontextmanager
@@ -54,8 +55,14 @@ async def callback_parts(
             if settings.oast_acme:
                 asked = _asked(settings, zone, clock, certificate)
                 await stack.enter_async_context(_background(_when(listening, asked.keep())))
-        held = await stack.enter_async_context(_kept_sessions(settings, home, clock)) if sessions else None
-        yield CallbackParts(held, certificate.context if certificate is not None else None, zone, listening)
+        keeper = await stack.enter_async_context(_keeper(settings, home, clock)) if sessions else None
+        yield CallbackParts(
+            keeper.sessions if keeper is not None else None,
+            certificate.context if certificate is not None else None,
+            zone,
+            listening,
+            keeper.settled if keeper is not None else None,
+        )
 
 
 async def serve_callbacks(settings: Settings) -> None:
@@ -67,7 +74,7 @@ async def serve_callbacks(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with Home(settings.data_dir) as home:
         async with callback_parts(settings, home.executor_id, clock, sessions=True) as parts:
-            listener = build_listener(settings, None, clock, parts.sessions, parts.tls, parts.zone)
+            listener = build_listener(settings, None, clock, parts.sessions, parts.tls, parts.zone, parts.kept)
             await listener.start()
             parts.listening.set()
             try:
@@ -130,7 +137,7 @@ async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _kept_sessions(settings: Settings, home: str, clock: Clock) -> AsyncIterator[Sessions]:
+async def _keeper(settings: Settings, home: str, clock: Clock) -> AsyncIterator[SessionKeeper]:
     sessions = Sessions(SessionLimits(), random.SystemRandom(), keeping=True)
     keeper = SessionKeeper(sessions, home, clock)
     db = database_of(settings)
@@ -139,7 +146,7 @@ async def _kept_sessions(settings: Settings, home: str, clock: Clock) -> AsyncIt
         await keeper.load(db)
         keeper.start(db)
         try:
-            yield sessions
+            yield keeper
         finally:
             await keeper.stop()
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from secrecon import __version__
 from secrecon.app.armory import Armory
@@ -90,6 +90,7 @@ def build_listener(
     sessions: Sessions | None = None,
     tls: ssl.SSLContext | None = None,
     zone: Zone | None = None,
+    kept: Callable[[], Awaitable[None]] | None = None,
 ) -> Listener:
     """The callback listener, not yet started."""
     config = ListenerConfig(
@@ -106,7 +107,7 @@ def build_listener(
         dynamic=settings.oast_dynamic,
         per_second_and_client=settings.oast_rate,
     )
-    return Listener(config, on_hits, clock, random.SystemRandom(), sessions=sessions, tls=tls, zone=zone)
+    return Listener(config, on_hits, clock, random.SystemRandom(), sessions=sessions, tls=tls, zone=zone, kept=kept)
 
 
 def build_zone(settings: Settings) -> Zone:

@@ -77,7 +77,11 @@ _Hearing = tuple[Ear | FarEar, EmbeddedCallbacks | ServerCallbacks]
 @contextlib.asynccontextmanager
 async def _own_hearing(settings: Settings, home: Home, clock: Clock) -> AsyncIterator[_Hearing]:
     async with callback_parts(settings, home.executor_id, clock, sessions=bool(settings.oast_token)) as parts:
-        ear = Ear(lambda on_hits: build_listener(settings, on_hits, clock, parts.sessions, parts.tls, parts.zone))
+        ear = Ear(
+            lambda on_hits: build_listener(
+                settings, on_hits, clock, parts.sessions, parts.tls, parts.zone, parts.kept
+            )
+        )
         await ear.start()
         parts.listening.set()
         try:

@@ -13,7 +13,7 @@ import contextlib
 import random
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import cast
 
@@ -82,7 +82,7 @@ class ListenerCounts:
 class Listener:
     """`on_hits` is awaited with what may belong to our scans, None where there are none. `sessions`: of clients of the
     callback protocol, None where it is not spoken. `tls`: for HTTPS and STARTTLS. `zone`: in place of one made from the
-    config, where somebody else adds records to it."""
+    config, where somebody else adds records to it. `kept`: returns when the sessions are written down."""
 
     def __init__(
         self,
@@ -94,6 +94,7 @@ class Listener:
         sessions: Sessions | None = None,
         tls: ssl.SSLContext | None = None,
         zone: dnswire.Zone | None = None,
+        kept: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         if config.wildcard and not config.token:
             raise OperatorError("everything that reaches the domain is shown to holders of a token only: set one")
@@ -129,6 +130,7 @@ class Listener:
             config.dynamic,
             set(),
             asyncio.Semaphore(BIG_AT_ONCE),
+            kept,
         )
         self._servers: list[asyncio.Server] = []
         self._datagrams: asyncio.DatagramTransport | None = None

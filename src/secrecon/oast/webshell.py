@@ -8,6 +8,7 @@ request means is decided elsewhere (`httpcatch`, `protocol`, `intake`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -34,7 +35,7 @@ log_ = structlog.get_logger("secrecon.oast")
 @dataclass(slots=True)
 class WebHouse:
     """What every connection shares. `control`: None where no sessions are held. `dynamic`: whether a session's owner may
-    write answers. `patience`: seconds for a request to arrive."""
+    write answers. `patience`: seconds for a request to arrive. `kept`: awaited before a registration is answered."""
 
     intake: Intake
     control: Control | None
@@ -47,6 +48,7 @@ class WebHouse:
     dynamic: bool
     open: set[Conversation]
     big: asyncio.Semaphore
+    kept: Callable[[], Awaitable[None]] | None
 
 
 class Conversation(asyncio.Protocol):
@@ -195,7 +197,15 @@ class Conversation(asyncio.Protocol):
         if isinstance(answer, Batch):
             answer = Reply(200, b"".join(control.poll_parts(answer)))
         wire = control.wire(answer, close=not stays, server=house.server)
+        if caught.path == "/register" and answer.status == 200 and house.kept is not None:
+            self._wait(SENDING)
+            self._task = asyncio.create_task(self._promise(house.kept, wire, stays, caught.rest))
+            return
         self._next(wire, stays, caught.rest)
+
+    async def _promise(self, kept: Callable[[], Awaitable[None]], wire: bytes, stays: bool, rest: bytes) -> None:
+        await kept()
+        self._next(wire, stays, rest)
 
     def _next(self, wire: bytes, stays: bool, rest: bytes) -> None:
         assert self._transport is not None
