@@ -14,6 +14,7 @@ from interactsh_mcp.client import InteractshClient, InteractshError
 from tests.oast.talk import CORRELATION, PUBLIC, SECRET, TOKEN, call, opened, registration, tcp, udp
 from tests.oast.test_ldap import BIND, ber, message, search
 
+from secrecon.app.template_run import ServerCallbacks
 from secrecon.model.errors import OperatorError
 from secrecon.net.clock import SystemClock
 from secrecon.oast.client import Gap, OastClient, ServerOptions
@@ -86,6 +87,20 @@ async def test_our_client_acknowledges_and_registers_again_after_eviction(server
     assert [hit.token for hit in await client.poll()] == [token]
     await client.close()
     assert len(server.sessions) == 0
+
+
+async def test_a_template_run_says_that_callbacks_may_be_missing(server: Listener) -> None:
+    client = OastClient(f"http://127.0.0.1:{server.http_port}", SystemClock())
+    callbacks = ServerCallbacks(client)
+    await callbacks.start()
+    assert (await callbacks.collect(), callbacks.problem) == ([], "")
+    assert server.sessions is not None
+    server.sessions.forget(client.identity.correlation)
+    await callbacks.collect()
+    assert "had forgotten our session" in callbacks.problem
+    await callbacks.collect()
+    assert "had forgotten our session" in callbacks.problem  # what was missed stays missed
+    await callbacks.stop()
 
 
 async def test_a_session_goes_on_after_its_client_was_restarted(server: Listener) -> None:

@@ -133,7 +133,8 @@ class OwnListener:
 
 
 class ServerCallbacks:
-    """Callback addresses of an Interactsh-compatible server. `problem`: why the last poll failed, "" where it did not."""
+    """Callback addresses of an Interactsh-compatible server. `problem`: why callbacks may be missing, "" where none are:
+    the last poll failed, or the server had forgotten the session."""
 
     def __init__(self, client: OastClient) -> None:
         self._client = client
@@ -157,7 +158,8 @@ class ServerCallbacks:
         except OperatorError as error:
             self.problem = str(error)
             return ()
-        self.problem = ""
+        lost = sum(gap.until - gap.since for gap in self._client.gaps)
+        self.problem = f"the server had forgotten our session, for {lost:.0f} seconds at most" if lost else ""
         return [(hit.token, _callback(hit)) for hit in hits]
 
 
@@ -299,7 +301,7 @@ class TemplateRun:
             if time.monotonic() >= until or self.stop.is_set():
                 break
             await asyncio.sleep(POLL if self._server is None else SERVER_POLL)
-        if runner.expects and self._server is not None and self._server.problem:
+        if self._server is not None and self._server.problem:
             self.tally.reasons[f"callbacks may be missing: {self._server.problem}"] += 1
 
     def _prepare(self, entry: Entry, ambient: Ambient) -> Prepared:

@@ -149,7 +149,8 @@ def run(
         click.echo(_printable(note), err=True)
     server = None
     if oast_server:
-        server = OastClient(oast_server, SystemClock(), ServerOptions(token=oast_token or "", fallback=True))
+        ca = str(settings.tls_ca) if settings.tls_ca is not None else ""
+        server = OastClient(oast_server, SystemClock(), ServerOptions(oast_token or "", ca=ca, fallback=True))
     one = TemplateRun(
         settings,
         [entry for entry in chosen.entries if not (entry.template.watches and global_matchers)],

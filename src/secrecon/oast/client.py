@@ -127,7 +127,8 @@ class OastClient:
         self._check_token(self.base)
         self._clock = clock
         self._source = source or random.SystemRandom()
-        self._on_gap = on_gap
+        self._told_gap = on_gap
+        self.gaps: list[Gap] = []
         self._given = identity
         self.identity = identity or Identity("", "", "")
         self._key: rsa.RSAPrivateKey | None = None
@@ -239,6 +240,10 @@ class OastClient:
         if await self._register() == REGISTERED:
             self._forgotten()
         self._kept_alive = self._clock.now()
+
+    def _on_gap(self, gap: Gap) -> None:
+        self.gaps.append(gap)
+        self._told_gap(gap)
 
     async def _again(self) -> None:
         answer = await self._register()
