@@ -17,7 +17,7 @@ from secrecon.app.settings import Settings
 from secrecon.intel.core import load_core
 from secrecon.model.asset import Technology
 from secrecon.service.context import Context
-from secrecon.service.feeds import import_files
+from secrecon.service.feeds import import_files, rebuild
 from secrecon.service.feeds_state import FeedStore
 from secrecon.service.inventory import list_findings
 from secrecon.worker.feeds import FeedKeeper
@@ -43,6 +43,32 @@ async def test_a_new_index_is_held_against_what_was_seen_once(ctx: Context, ada:
     assert {finding.kev_status for finding in (await list_findings(ctx, ada)).items if finding.cve_id} == {
         "Active_Exploit"
     }
+
+
+async def test_an_index_that_cannot_be_read_is_told_and_made_anew_once(
+    ctx: Context, ada: Caller, tmp_path: Path
+) -> None:
+    (tmp_path / "n.json").write_bytes(NVD)
+    store = FeedStore(tmp_path)
+    import_files(store, [tmp_path / "n.json"], ctx.clock.now())
+    path = store.index_path(store.load())
+    assert path is not None
+    path.write_bytes(b"of another version")
+    library = Library(Settings(data_dir=tmp_path), load_core())
+    assert library.current().index is None
+    assert any("alarm" in feed.note and feed.name == "index" for feed in library.feeds())
+    made = tmp_path / "made"
+    keeper = FeedKeeper(ctx, store, library.current, rebuild=["sh", "-c", f"echo again >> {made}"])
+    await keeper.start()
+    async with asyncio.timeout(20):
+        while not made.exists():
+            await asyncio.sleep(0.05)
+    await keeper.stop()
+    assert made.read_text("utf-8") == "again\n"
+    again = store.index_path(rebuild(store, ctx.clock.now()))
+    assert again is not None
+    assert library.current().index is not None
+    assert library.broken == ""
 
 
 @pytest.mark.slow

@@ -61,21 +61,23 @@ async def sync(settings: Settings, told: Told, *, due_only: bool, smaller: froze
 
 def keeper(settings: Settings, ctx: Context) -> FeedKeeper:
     """What a worker looks after the feeds with."""
-    command = [sys.executable, "-P", "-m", "secrecon", "feeds", "sync", "--due", "--quiet"]
-    command += ["--data-dir", str(settings.data_dir)]
+    feeds = (sys.executable, "-P", "-m", "secrecon", "feeds")
+    where = ("--quiet", "--data-dir", str(settings.data_dir))
     library = Library(settings, load_core())
     store = FeedStore(settings.data_dir)
-    return FeedKeeper(ctx, store, library.current, command if settings.feeds_refresh else ())
+    fetch = (*feeds, "sync", "--due", *where) if settings.feeds_refresh else ()
+    return FeedKeeper(ctx, store, library.current, fetch, (*feeds, "rebuild", *where))
 
 
 class Library:
     """What scans look things up in: the core, and the index in use, which is opened again when it was replaced. Whoever took
-    one keeps it to the end."""
+    one keeps it to the end. `broken`: why the index cannot be used, "" where it can or there is none."""
 
     def __init__(self, settings: Settings, core: Core) -> None:
         self._store = FeedStore(settings.data_dir)
         self._lock = threading.Lock()
         self._known = Knowledge(core, load_aliases())
+        self.broken = ""
 
     def current(self) -> Knowledge:
         """The newest state. An index that cannot be read is told in the log, and the core stands alone."""
@@ -84,7 +86,7 @@ class Library:
         with self._lock:
             open_now = self._known.index.path if self._known.index is not None else None
             if path != open_now:
-                self._known = replace(self._known, index=None, dates={})
+                self._known, self.broken = replace(self._known, index=None, dates={}), ""
                 index = self._opened(path) if path is not None else None
                 if index is not None:
                     self._known = replace(self._known, index=index, dates=dates_of(index))
@@ -104,16 +106,18 @@ class Library:
             else feed
             for feed in feeds_of(known)
         ]
+        if self.broken:
+            made.append(FeedInfo("index", "", 0, "", f"alarm: {self.broken}; the curated core was used alone"))
         made += [
             FeedInfo(name, "", 0, "", f"alarm: {alarm}; nothing of it was used")
             for name, alarm in sorted(alarms.items())
         ]
         return tuple(made)
 
-    @staticmethod
-    def _opened(path: Path) -> Index | None:
+    def _opened(self, path: Path) -> Index | None:
         try:
             return Index(path)
         except (IndexBroken, OSError) as error:
-            log_.error("the index cannot be used; run `secrecon feeds sync` or import again", error=str(error))
+            self.broken = str(error)
+            log_.error("the index cannot be used: run `secrecon feeds rebuild`", error=str(error))
             return None

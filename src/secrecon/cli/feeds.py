@@ -24,7 +24,7 @@ from secrecon.app.settings import load_settings
 from secrecon.cli.options import data_dir_option
 from secrecon.cli.show import plain, stderr_console
 from secrecon.service.feed_bundle import export_bundle, import_bundle, is_bundle
-from secrecon.service.feeds import FeedHealth, FeedOutcome, Told, feeds_health, import_files
+from secrecon.service.feeds import FeedHealth, FeedOutcome, Told, feeds_health, import_files, rebuild
 from secrecon.service.feeds_state import FeedStore
 
 EXIT_ALARM = 1
@@ -76,6 +76,17 @@ def import_command(
         if others:
             outcomes += import_files(store, others, time.time(), told, smaller=accept_smaller)
     _end(outcomes, store)
+
+
+@feeds.command("rebuild")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@data_dir_option
+def rebuild_command(quiet: bool, data_dir: Path | None) -> None:
+    """Make the index anew from the files that are kept, such as after an upgrade or where it was damaged."""
+    store = FeedStore(load_settings(data_dir=data_dir).data_dir)
+    with _progress(quiet) as told:
+        rebuild(store, time.time(), told)
+    _end([], store)
 
 
 @feeds.command("status")

@@ -28,16 +28,23 @@ log = structlog.get_logger("secrecon.feeds")
 
 
 class FeedKeeper:
-    """`fetch`: the command that brings the feeds up to date, empty where nothing is to be fetched. `matched`: a file name that
-    the newest scans were last held against is kept in the manifest."""
+    """`fetch`: the command that brings the feeds up to date, empty where nothing is to be fetched; `rebuild`: the one that
+    makes the index anew where this version cannot read it. What the newest scans were last held against is kept in the
+    manifest."""
 
     def __init__(
-        self, ctx: Context, store: FeedStore, current: Callable[[], Knowledge], fetch: Sequence[str] = ()
+        self,
+        ctx: Context,
+        store: FeedStore,
+        current: Callable[[], Knowledge],
+        fetch: Sequence[str] = (),
+        rebuild: Sequence[str] = (),
     ) -> None:
         self._ctx = ctx
         self._store = store
         self._current = current
         self._fetch = tuple(fetch)
+        self._rebuild = tuple(rebuild)
         self._fetched = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
@@ -64,17 +71,24 @@ class FeedKeeper:
     async def _run(self) -> None:
         while True:
             try:
+                unreadable = await asyncio.to_thread(self._unreadable)
+                if self._rebuild and unreadable:
+                    command, self._rebuild = self._rebuild, ()  # once: what fails again needs the operator
+                    await self._bring(command)
                 if self._fetch and self._ctx.clock.monotonic() - self._fetched >= FETCH_EVERY:
                     self._fetched = self._ctx.clock.monotonic()
-                    await self._bring()
+                    await self._bring(self._fetch)
                 await self.look()
             except SecReconError as error:
                 log.warning("the feeds could not be looked after; it is tried again later", error=str(error))
             await self._ctx.clock.sleep(LOOK_EVERY)
 
-    async def _bring(self) -> None:
+    def _unreadable(self) -> bool:
+        return self._store.index_path(self._store.load()) is not None and self._current().index is None
+
+    async def _bring(self, command: Sequence[str]) -> None:
         process = await asyncio.create_subprocess_exec(
-            *self._fetch,
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -84,11 +98,11 @@ class FeedKeeper:
             async with asyncio.timeout(FETCH_SECONDS):
                 told, _ = await process.communicate()
         except TimeoutError:
-            log.error("fetching the feeds took too long and was ended", seconds=FETCH_SECONDS)
+            log.error("bringing the feeds up to date took too long and was ended", seconds=FETCH_SECONDS)
             return
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         say = log.info if process.returncode == 0 else log.warning
-        say("feeds fetched", exit_code=process.returncode, told=told.decode("utf-8", "replace")[-2_000:])
+        say("feeds brought up to date", exit_code=process.returncode, told=told.decode("utf-8", "replace")[-2_000:])
