@@ -119,12 +119,12 @@ async def test_pitfall_10_slashes_and_merged_paths(stage: Stage, target: str, pa
 
 
 async def test_pitfall_11_duration_ends_with_the_headers(stage: Stage) -> None:
-    text = ONE + "    matchers: [{type: dsl, dsl: ['duration >= 0.3']}]\n"
-    assert await found(stage, text, Reply(late=0.35, body="x")) == ["-"]
-    assert await found(stage, text, Reply(pause=0.35, body="x")) == []
+    text = ONE + "    matchers: [{type: dsl, dsl: ['duration >= 0.8']}]\n"
+    assert await found(stage, text, Reply(late=0.85, body="x")) == ["-"]
+    assert await found(stage, text, Reply(pause=0.85, body="x")) == []
     redirected = text.replace("    matchers", "    redirects: true\n    matchers")
-    slow = Reply(to="GET /", status=302, headers=["Location: /b"], late=0.2)
-    assert await found(stage, redirected, slow, Reply(to="GET /b", late=0.2)) == ["-", "-"]
+    slow = Reply(to="GET /", status=302, headers=["Location: /b"], late=0.45)
+    assert await found(stage, redirected, slow, Reply(to="GET /b", late=0.45)) == ["-", "-"]
 
 
 async def test_pitfall_12_text_is_bytes(stage: Stage) -> None:
