@@ -22,6 +22,8 @@ TOGETHER = 8
 """How many inputs share one request."""
 NAMED = 2
 DOCUMENT_RANK = 2
+TRIAL = "x" * 200
+"""As long as an address of ours is written; an input that does not take it cannot be tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def choose(shapes: Iterable[RequestShape], covers: Callable[[Origin], bool], *, 
     for item in wanted:  # writing a request costs, so it is tried only where there is room
         if len(tested) >= limit:
             over.append(item)
-        elif with_value(item.shape, item.parameter, "x") is not None:
+        elif with_value(item.shape, item.parameter, TRIAL) is not None:
             tested.append(item)
     return Chosen(tested, unlikely, over, stays)
 
