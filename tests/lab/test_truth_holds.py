@@ -87,6 +87,13 @@ async def _third_party(case: Case) -> bool:
     return not await case.catcher.wait_for(token, QUIET_SECONDS) and token in case.catcher.previewed
 
 
+async def _sign(case: Case) -> bool:
+    told = [
+        (await case.http.get("/walled", params={"url": f"http://a.{zone}/"})).text for zone in ("test", "invalid")
+    ]
+    return told[0] != told[1]
+
+
 async def _get(case: Case, path: str = "") -> httpx.Response:
     return await case.http.get(path or case.location)
 
@@ -279,6 +286,7 @@ async def _transfer(case: Case) -> bool:
 ORACLES: dict[str, Callable[[Case], Awaitable[bool]]] = {
     "ssrf.callback": _ssrf,
     "ssrf.third-party": _third_party,
+    "ssrf.sign": _sign,
     "exposure.git": _git,
     "exposure.svn": _svn,
     "exposure.env": lambda case: _leaks(case, "APP_KEY=", "DB_PASSWORD="),

@@ -49,6 +49,8 @@ MAX_FOLLOWED = 60
 MAX_HEADER_PATHS = 12
 MAX_HEADER_ORIGINS = 200
 MAX_REDIRECTS = 2
+TURNS = 2
+"""How often a name that turns is tried: a resolver that asks twice for one look-up has used the first answer up."""
 NO_ADDRESS = "no callback address could be made"
 NOWHERE = "nowhere"
 """The tag of a request that carries a name which leads nowhere; the input's location follows."""
@@ -150,13 +152,14 @@ def _turning(view: ScanView, item: Input) -> Iterator[Probe]:
     own = next((address for address in known if _is_ipv4(address)), "")
     if not own:
         return
-    location = item.place[1]
-    payload = view.mint(check=CHECK, asset=item.place[0], location=location, technique=Technique.TURNING, first=own)
-    if payload is None:
-        return
-    request = with_value(item.shape, item.parameter, put_into(item.parameter.value, payload.url))
-    if request is not None:
-        yield _carrying(request, [payload], item.place[0])
+    asset, location = item.place
+    for _ in range(TURNS):
+        payload = view.mint(check=CHECK, asset=asset, location=location, technique=Technique.TURNING, first=own)
+        if payload is None:
+            return
+        request = with_value(item.shape, item.parameter, put_into(item.parameter.value, payload.url))
+        if request is not None:
+            yield _carrying(request, [payload], asset)
 
 
 def _is_ipv4(text: str) -> bool:

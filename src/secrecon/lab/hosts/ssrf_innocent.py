@@ -55,6 +55,7 @@ def _wall(world: World) -> Site:
         routes["GET", each.path] = tool(number, each.name)
 
     routes["GET", "/resolved"] = tool(0, "url")
+    routes["GET", "/walled"] = tool(3, "url")
 
     def other(request: Request) -> Response:
         return echo(request.url.path) if request.url.path.startswith(PATHS) else not_found(request)

@@ -181,6 +181,7 @@ def tools_index(world: World) -> Handler:
         links = [f"{tool.path}?{tool.name}={quote(tool.seen(world), safe='')}" for tool in TOOLS]
         links += [f"/proxy/{example(world)}", f"/img/{quote(example(world), safe='')}"]
         links += [f"/resolved?url={quote(example(world), safe='')}"]
+        links += [f"/walled?url={quote(example(world), safe='')}"]
         links += [f"/icons/{_static(world)}", f"/cache/{_coded(world)}"]
         return page("Tools", "".join(f'<p><a href="{escape(link)}">{escape(link[:12])}</a></p>' for link in links))
 
@@ -192,6 +193,7 @@ def _site(world: World, label: str, careless: bool) -> Site:
     for tool in TOOLS:
         routes["GET", tool.path] = _tool(world, tool, careless)
     routes["GET", "/resolved"] = _resolved(world, careless)
+    routes["GET", "/walled"] = _walled(world, careless)
     return Site(label, routes, fallback=_in_path(world, careless))
 
 
@@ -242,6 +244,20 @@ def _resolved(world: World, careless: bool) -> Handler:
         except (ValueError, TargetError, BadInput):
             return PlainTextResponse(REFUSED, 400)
         return await fetch_and_show(world, url)
+
+    return handle
+
+
+def _walled(world: World, careless: bool) -> Handler:
+    """Tries the address from behind a firewall and with a resolver that tells nobody: only its errors differ."""
+
+    def handle(request: Request) -> Response:
+        url = request.query_params.get("url", "")[:MAX_URL]
+        if not careless:
+            return page("Saved", "<p>Your address was saved.</p>")
+        known = not (urlsplit(url).hostname or ".invalid").endswith(".invalid")
+        why = "Connection timed out" if known else "Could not resolve the host"
+        return page("Not fetched", f"<p>{why}.</p>", 502)
 
     return handle
 
