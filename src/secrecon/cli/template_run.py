@@ -324,8 +324,6 @@ def _summarise(one: TemplateRun) -> None:
         err=True,
     )
     for reason, count in tally.reasons.most_common(MAX_SHOWN):
-        click.echo(f"  not tested, {count:,} times: {_printable(reason)}", err=True)
+        click.echo(f"  not tested, {count:,} times: {_printable(reason)[:200]}", err=True)
     if one.stop.is_set():
         click.echo("stopped before the end: what is above is not everything", err=True)
-    for reason, count in tally.reasons.most_common(5):
-        click.echo(f"  {count:,} x {''.join(c if c.isprintable() else '?' for c in reason)[:200]}", err=True)
