@@ -119,6 +119,10 @@ def test_unknown_and_rough_and_unordered_versions_are_no_matches(index: Index) -
     assert ids(rough) == ["05"]
     assert [name[-2:] for name in rough.undecided] == ["01", "02", "03", "04"]
     assert index.match([SHOP], "1.5").undecided == ("CVE-2026-0004", "CVE-2026-0003")[::-1]
+    assert index.match([SHOP], "3.0").undecided == ()
+    assert ids(index.match([SHOP], "3.0")) == []
+    assert index.match(["o:acme:firmware"], "5.0").undecided == ()
+    assert ids(index.match(["o:acme:firmware"], "4.0")) == ["07"]
     assert index.match(["a:acme:strange"], "7-bar").undecided == ("CVE-2026-0008",)
     assert index.match(["a:acme:nothing"], "1.0") == Result(False)
     assert index.match(["a:acme:shop2"], "1.0") == Result(True)

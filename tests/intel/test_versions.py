@@ -27,6 +27,9 @@ DOTTED = st.lists(st.integers(0, 10**9), min_size=1, max_size=5).map(lambda part
         (Scheme.OPENSSL, "1.0.1f", "1.0.1g"),
         (Scheme.OPENSSL, "1.1.1w", "3.0.0"),
         (Scheme.SEMVER, "1.2.3.4", "1.2.3.5"),
+        (Scheme.SEMVER, "4.0.0-RC1", "4.0.0"),
+        (Scheme.SEMVER, "4.0.0-beta.2", "4.0.0-RC1"),
+        (Scheme.SEMVER, "4.0.0-RC1", "4.0.0-rc2"),
     ],
 )
 def test_order(scheme: Scheme, older: str, newer: str) -> None:

@@ -383,8 +383,8 @@ def _inside(version: Version, row: Row) -> bool | None:
     last = _holds(version.high, low, high, row.flags)
     if first and last:
         return True
-    # outside at both ends, and no limit between them
-    between = any(version.low <= limit < version.high for limit in (low, high) if limit)
+    # outside at both ends, and no limit between them (one at the lower end itself shuts out all of them)
+    between = any(version.low < limit < version.high for limit in (low, high) if limit)
     return None if first or last or between else False
 
 

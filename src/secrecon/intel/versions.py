@@ -2,8 +2,9 @@
 
 Schemes: `dotted` compares plain dotted numbers of any length part by part and takes nothing else; `semver`, `maven`,
 `pypi`, `nginx` and `openssl` are read by univers, guarded so that no part of a version is silently dropped (its
-semver reads a fourth number as build metadata). Fallback: where a scheme's reader refuses one of two versions and both
-are plain dotted numbers, they are compared as `dotted`; where they are not, the answer is unknown.
+semver reads a fourth number as build metadata, and RC1 as older than rc1, so case is dropped). Fallback: where a
+scheme's reader refuses one of two versions and both are plain dotted numbers, they are compared as `dotted`; where they
+are not, the answer is unknown.
 
 A server may tell only the beginning of its version (`Apache/2.4`). Such a version stands for every version that
 begins so, and is placed only where all of those share one answer.
@@ -85,7 +86,7 @@ def _univers(scheme: Scheme, text: str) -> Version | None:
     if scheme in (Scheme.SEMVER, Scheme.NGINX) and not _SEMVER.fullmatch(text):
         return None
     try:
-        return _READERS[scheme](text)
+        return _READERS[scheme](text.lower() if scheme is Scheme.SEMVER else text)
     except (InvalidVersion, ValueError):
         return None
 
