@@ -194,10 +194,11 @@ def _more(payload: Payload, hits: Sequence[Interaction]) -> list[str]:
         return []
     if bypass.technique is Technique.FOLLOWED and contacts:
         codes = followed_codes(hit.query for hit in contacts)
-        if not codes:
-            return ["It did not follow a redirect with status 301."]
-        shown = ", ".join(codes)
-        return [f"It follows redirects ({shown}), so a check of the first address alone would not help."]
+        shown = ", ".join(
+            codes
+        )  # none is no proof of the contrary: a foreign callback server may not redirect at all
+        words = f"It follows redirects ({shown}), so a check of the first address alone would not help."
+        return [words] if codes else []
     if bypass.technique in SCHEMES:
         scheme = str(bypass.technique)
         if contacts:
