@@ -4,8 +4,8 @@ report says of the sets."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,14 +18,16 @@ from secrecon import report as reports
 from secrecon.app.armory import FED, GIVEN, OWN, Armory
 from secrecon.app.oneshot import OneShot
 from secrecon.app.settings import Settings
-from secrecon.app.template_sets import TemplateSets
-from secrecon.model.errors import BadInput
+from secrecon.app.template_sets import fed_folder
 from secrecon.model.finding import EvidenceLevel, Finding
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import Attempt, Outcome, ScanMode, Touch
+from secrecon.service.feeds import import_files
+from secrecon.service.feeds_state import FeedStore
 from secrecon.templates.catalog import digest_of
 
 whole = pytest.mark.xdist_group("scan-with-templates")
+NOW = 1_795_600_000.0
 HEAD = "id: {id}\ninfo:\n  name: Made up {id}\n  author: us\n  severity: high\n  tags: {tags}\n"
 
 
@@ -136,54 +138,50 @@ def test_the_report_names_the_sets_by_their_digests(scanned: Scanned) -> None:
     assert rows == 6
 
 
-def files(*names: str) -> list[tuple[str, bytes]]:
-    made = []
-    for name in names:
-        text = HEAD.format(id=name, tags="a") + get("/a", "b")
-        made.append((f"http/{name}.yaml", text.encode()))
-    return made
+def archive(folder: Path, *names: str) -> Path:
+    """A set of templates as a feed brings it."""
+    path = folder / "set.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in names:
+            packed.writestr(f"set-main/http/{name}.yaml", HEAD.format(id=name, tags="a") + get("/a", "b"))
+        packed.writestr("set-main/../../out.yaml", HEAD.format(id="out", tags="a") + get("/a", "b"))
+    return path
 
 
 def test_a_set_that_a_feed_brings_is_picked_up_and_swapped_as_a_whole(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-    sets, armory = TemplateSets(settings.template_folder), Armory(settings)
+    settings = Settings(data_dir=tmp_path / "data")
+    store, armory = FeedStore(settings.data_dir), Armory(settings)
     before = armory.armed()
-    assert sets.current() is None
-    first = sets.install(files("one", "two"))
+    assert fed_folder(settings) is None
+    (outcome,) = import_files(store, [archive(tmp_path, "one", "two")], NOW)
+    assert (outcome.name, outcome.changed, outcome.rows) == ("templates", True, 3)
+    first = fed_folder(settings)
+    assert first is not None
     running = armory.armed()
     assert {"one", "two"} <= {item.template.id for item in running}
+    assert "out" not in {item.template.id for item in running}
     assert armory.armed() is running
     assert [feed.name for feed in armory.feeds()] == [OWN, FED]
     assert armory.feeds()[1].digest == digest_of(first)[0]
-    second = sets.install(files("three"))
+    import_files(store, [archive(tmp_path, "three", "four")], NOW, smaller=True)
     after = {item.template.id for item in armory.armed()}
     assert "three" in after
     assert "one" not in after
     assert "one" in {item.template.id for item in running}, "who runs keeps what it had"
     assert first.is_dir()
-    assert sets.install(files("three")) == second
-    sets.install(files("four"))
+    import_files(store, [archive(tmp_path, "five")], NOW, smaller=True)
     assert not first.is_dir()
     assert len(before) + 1 == len(armory.armed())
 
 
-def test_a_set_that_leaves_its_folder_or_breaks_off_changes_nothing(tmp_path: Path) -> None:
-    sets = TemplateSets(tmp_path / "sets")
-    good = sets.install(files("good"))
-    for path in ("../out.yaml", "/abs.yaml", "a/../../b.yaml", "", "a\\b.yaml"):
-        with pytest.raises(BadInput):
-            sets.install([*files("other"), (path, b"x")])
-    with pytest.raises(BadInput, match="without a file"):
-        sets.install([])
-
-    def breaks() -> Iterator[tuple[str, bytes]]:
-        yield "a.yaml", b"x"
-        raise ConnectionError("gone")
-
-    with pytest.raises(ConnectionError):
-        sets.install(breaks())
-    assert sets.current() == good
-    assert [item.name for item in (tmp_path / "sets").iterdir() if item.is_dir()] == [good.name]
-    (tmp_path / "sets" / "current").write_text("../../etc")
-    assert sets.current() is None
-    assert hashlib.sha256(b"").hexdigest() != good.name
+def test_a_set_that_is_broken_changes_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    store = FeedStore(settings.data_dir)
+    import_files(store, [archive(tmp_path, "one")], NOW)
+    first = fed_folder(settings)
+    whole = archive(tmp_path, "two").read_bytes()
+    (tmp_path / "set.zip").write_bytes(whole[:-20])
+    (outcome,) = import_files(store, [tmp_path / "set.zip"], NOW)
+    assert outcome.problem
+    assert fed_folder(settings) == first
+    assert not (tmp_path / "out.yaml").exists()

@@ -14,7 +14,7 @@ import structlog
 
 from secrecon.app.settings import Settings
 from secrecon.app.signed import UNSIGNED, signature_gate
-from secrecon.app.template_sets import TemplateSets
+from secrecon.app.template_sets import fed_folder
 from secrecon.app.template_sets import own_folder as own_folder
 from secrecon.engine.phases.templates import Armed
 from secrecon.model.errors import OperatorError
@@ -37,7 +37,7 @@ class Armory:
         self._kept = settings.template_cache
         self._gate = signature_gate(settings)
         self._given = settings.templates
-        self._sets = TemplateSets(settings.template_folder)
+        self._settings = settings
         self._armed: tuple[tuple[Path, ...], tuple[Armed, ...]] = ((), ())
         self._feeds: tuple[tuple[Path, ...], tuple[FeedInfo, ...]] = ((), ())
 
@@ -56,7 +56,7 @@ class Armory:
         return self._feeds[1]
 
     def _folders(self) -> tuple[Path, ...]:
-        found = (own_folder(), self._given, self._sets.current())
+        found = (own_folder(), self._given, fed_folder(self._settings))
         return tuple(folder for folder in found if folder is not None and folder.is_dir())
 
     def _name(self, folder: Path) -> str:

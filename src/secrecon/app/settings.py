@@ -116,11 +116,6 @@ class Settings(BaseSettings):
     )
 
     @property
-    def template_folder(self) -> Path:
-        """Where the sets that feeds bring lie; it need not be there."""
-        return self.data_dir / "templates"
-
-    @property
     def template_cache(self) -> Path | None:
         """Where compiled templates are kept; None where there is no data dir yet, as no folder is made for them alone."""
         folder = self.cache_dir or (self.data_dir / "cache" if self.data_dir.is_dir() else None)

@@ -13,7 +13,7 @@ import click
 
 from secrecon.app.settings import load_settings
 from secrecon.app.signed import read_keys
-from secrecon.app.template_sets import TemplateSets, own_folder
+from secrecon.app.template_sets import fed_folder, own_folder
 from secrecon.cli.template_run import given_of
 from secrecon.engine.phases.templates import requests_of
 from secrecon.engine.templating.driver import needs_callback
@@ -87,7 +87,7 @@ def _entry(name: str, paths: Sequence[Path]) -> tuple[Entry, str]:
             problem = catalog.problems[0]
             raise BadInput(f"{problem.where}: {problem.reason}", "template")
         return catalog.entries[0], verdicts[0]
-    used = (own_folder(), settings.templates, TemplateSets(settings.template_folder).current())
+    used = (own_folder(), settings.templates, fed_folder(settings))
     folders = list(paths) or [folder for folder in used if folder is not None]
     catalog = load(folders, random.SystemRandom(), kept=settings.template_cache, judged=True)
     found = next((entry for entry in catalog.entries if entry.template.id.lower() == name.lower()), None)

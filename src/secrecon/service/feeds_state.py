@@ -28,6 +28,8 @@ from secrecon.model.errors import Conflict, OperatorError
 
 FORMAT = 1
 MAX_MANIFEST = 4_000_000
+SETS_KEPT = 2
+"""Template sets: the one in use, and the one before for whoever is still reading it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,9 @@ class FeedStore:
     def sweep(self, manifest: Manifest) -> None:
         """Delete what no entry names any more. Only under the lock; an index that is open elsewhere stays readable."""
         named = {entry.sha256 for entry in manifest.entries.values()}
-        for folder, keep in (("files", named), ("index", {manifest.index}), ("templates", named)):
+        sets = sorted((self.root / "templates").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        kept = named | {path.name for path in sets[:SETS_KEPT]}
+        for folder, keep in (("files", named), ("index", {manifest.index}), ("templates", kept)):
             for path in (self.root / folder).glob("*"):
                 if path.name not in keep:
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
