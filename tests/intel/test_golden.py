@@ -1,6 +1,7 @@
-"""Golden cases: versions and the CVEs they must, and must not, be found with, in golden.yaml, written by hand from
-advisories. The curated core answers every one of them alone; where the test data lies beside the repository, so does an index
-of NVD records, and its agreement is printed. What it gets wrong there must be a hole of the data that our record names.
+"""Golden cases: versions and the CVEs they must, and must not, be found with, in golden.yaml, written by hand from what
+advisories name. The curated core answers every one of them alone; where the test data lies beside the repository, so does
+an index of NVD records, and its agreement is printed. What it gets wrong there must be a hole of the data that our record
+names.
 """
 
 from __future__ import annotations
