@@ -1,4 +1,5 @@
-"""Logging: structlog to stderr, for people or for machines. No secret is ever passed to a logger."""
+"""Logging: structlog to stderr, for people or for machines. No secret is ever passed to a logger, and no traceback shows the
+values of variables: they hold what targets sent, and tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ def configure_logs(settings: Settings, *, quiet: bool = False) -> None:
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
