@@ -95,7 +95,7 @@ def litestar(asked: Asked, fixed: bool) -> Told:
     if _climbs(asked.path, "/static/") and not fixed:
         return plain(PASSWD, kind="application/octet-stream")
     detail = f"no file or directory match the path {asked.path[8:]} was found"
-    return as_json({"status_code": 404, "detail": detail}, 404)
+    return Told(f'{{"status_code":404,"detail":"{detail}"}}', 404, "application/json")
 
 
 def nicegui(asked: Asked, fixed: bool) -> Told:
@@ -114,7 +114,8 @@ def st(asked: Asked, fixed: bool) -> Told:
         return shown("Home")
     climbs = asked.path.startswith("/public/") and asked.path.lower().count("/%2e%2e") >= 5
     if climbs and asked.path.endswith("/etc/passwd") and not fixed:
-        return plain(PASSWD, kind="application/octet-stream")
+        tag = '"65024-737-1779294449000"'
+        return Told(PASSWD, kind="application/octet-stream", headers={"ETag": tag})
     return absent()
 
 
