@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main() -> int:
     chosen = [pair for pair in PAIRS if _wanted(pair, options)]
     BUILD.mkdir(parents=True, exist_ok=True)
     if os.environ.get(APART) is None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         for pair in chosen:
             for age in Age:
                 _tell(f"install {pair.package} {pair.version(age)}: {_installed(pair, age) or 'ready'}")
@@ -80,9 +82,11 @@ def _installed(pair: Pair, age: Age) -> str:
 
 
 def _apart() -> int:
-    """This program again, where only loopback exists and the callback listener is the name server."""
+    """This program again, where only loopback exists, the callback listener is the name server, and no process outlives
+    the measurement, however it ends."""
     words = [sys.executable, "-m", "benchmarks.accuracy", *sys.argv[1:]]
-    flags = ["--net", "--mount"] if os.geteuid() == 0 else ["--net", "--mount", "--map-root-user"]
+    flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    flags += [] if os.geteuid() == 0 else ["--map-root-user"]
     names = BUILD / "resolv.conf"
     names.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     inside = 'ip link set lo up && mount --bind "$0" /etc/resolv.conf && exec "$@"'
