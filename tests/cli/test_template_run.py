@@ -51,7 +51,8 @@ def server() -> Iterator[Site]:
                 made.hold.wait(20)
             away = self.path.startswith("/away")
             body = b"" if away else f"hello from {self.path} {self.headers.get('X-Who', '')}".encode()
-            self.send_response(302 if away else 200)
+            later = self.path.startswith("/later429")
+            self.send_response(302 if away else 429 if later else 200)
             if away:
                 self.send_header("Location", "/landed")
             self.send_header("Content-Length", str(len(body)))
@@ -219,6 +220,19 @@ def test_many_targets_from_a_file_and_one_that_is_down(tmp_path: Path, site: Sit
     down = run("-t", file, "-u", "http://127.0.0.1:1", "--matcher-status", "--jsonl", "--timeout", "2")
     assert down.code == 2
     assert [(item["matcher-status"], "error" in item) for item in down.records] == [(False, True)]
+
+
+def test_who_was_turned_away_was_not_tested(tmp_path: Path, site: Site, run: Shell) -> None:
+    put(tmp_path, "turned", get("/later429", word="never"))
+    ran = run("-t", tmp_path, "-u", site.url)
+    assert (ran.code, ran.out) == (2, "")
+    assert "1 attempts (1 blocked)" in ran.err
+    assert "the server answered 429" in ran.err
+    put(tmp_path, "sees", get("/later429", word="hello"))
+    ran = run("-t", tmp_path, "-u", site.url, "--jsonl")
+    assert (ran.code, ran.ids) == (0, {"sees"})
+    assert "1 done" in ran.err
+    assert "1 blocked" in ran.err
 
 
 def test_redirects_status_and_attack_type(tmp_path: Path, site: Site, run: Shell) -> None:

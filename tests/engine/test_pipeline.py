@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,20 @@ class Toy:
         for index, reply in enumerate(replies):
             if reply.http:
                 yield Page(f"{round_}/{index}", reply.http.reply.status, "", "", 0, "", 0)
+
+
+@dataclass
+class Lister(Toy):
+    """Remembers in which thread it told its checks; `mute`: it cannot tell them."""
+
+    mute: bool = False
+    thread: int = 0
+
+    def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
+        self.thread = threading.get_ident()
+        if self.mute:
+            raise OSError("the rules are gone")
+        yield from super().checks(view)
 
 
 class Toy2(Toy):
@@ -261,3 +276,14 @@ async def test_a_later_round_that_time_forbids_takes_back_what_was_called_done(s
     attempt = watched.log.attempts["toy.check", site.url]
     assert attempt.outcome is Outcome.SKIPPED
     assert attempt.reason.startswith("not finished: the scan's time budget")
+
+
+async def test_checks_are_told_in_a_thread_and_where_they_cannot_be_the_step_itself_is_not_tested(
+    site: Site,
+) -> None:
+    for mute, line in ((False, "toy.check"), (True, "toy")):
+        watched, toy = Watched(), Lister(mute=mute)
+        await make_engine([toy]).run(make_spec(site.url, touch=Touch.LIGHT), watched.log)
+        assert toy.thread not in (0, threading.get_ident())
+        attempt = watched.log.attempts[line, site.url]
+        assert (attempt.outcome, attempt.reason) == (Outcome.SKIPPED, NOT_AUTHORIZED)

@@ -122,6 +122,9 @@ COMMANDS = [
     "'; copy (select '') to program 'id'--",
     "() { :; }; echo; /bin/sh -c id",
     "x=--pager=cat /etc/hosts",
+    "x=;/???/c?t /???/p??s??",
+    "x=;$0<<<whoami",
+    "{{x('id',shell=True)}}",
 ]
 
 
@@ -136,13 +139,18 @@ OTHERS = {
     signs.WRITE: ["<?php file_put_contents('a','b');",
                  "1 into outfile '/var/www/a'", "x=a;echo b > /tmp/c", "config set dir /tmp"],
     signs.UPLOAD: ['Content-Disposition: form-data; name="f"; filename="a.txt"', "{{zip('a.txt','b')}}"],
-    signs.DELETE: ["drop table users", "'; delete from users", "<?php unlink('a');", "action=deleteUser", "x=rm -rf /tmp/a"],
-    signs.CHANGE: ["insert into users values (1)", "update users set a=1", "mutation { a }", "create user a"],
-    signs.WAIT: ["1' and sleep(5)--", "1; waitfor delay '0:0:5'", "pg_sleep(5)", "benchmark(9000000,md5(1))"],
+    signs.DELETE: ["drop table users", "'; delete from users", "<?php unlink('a');", "action=deleteUser", "x=rm -rf /tmp/a",
+                  '{"action": "reboot"}', '{"method":"user.delete","params":[1]}', "action=del_item&id=1",
+                  "<methodCall><methodName>supervisor.shutdown</methodName></methodCall>"],
+    signs.CHANGE: ["insert into users values (1)", "update users set a=1", "mutation { a }", "create user a",
+                  '{"method": "host.create"}', '{"admin":true}', "a\nDELETE /api/users/1 HTTP/1.1"],
+    signs.WAIT: ["1' and sleep(5)--", "1; waitfor delay '0:0:5'", "pg_sleep(5)", "benchmark(9000000,md5(1))",
+                "1 and (select count(*) from information_schema.columns a,information_schema.columns b)"],
     signs.WORK: ["A" * 9_000, "&a;&a;&a;&a;&a;&a;&a;&a;&a;", "{{repeat('A', 9000)}}"],
     signs.ACCOUNT: ["new_password=a&confirm_password=a", "action=register&user=a"],
-    signs.PRIVATE: ["f=/etc/shadow", "f=/root/.ssh/id_rsa", "u=http://169.254.169.254/latest"],
-    signs.LOGIN: ["user=admin&password=admin", '{"user": "a", "pass": "b"}', "j_password=x"],
+    signs.PRIVATE: ["f=/etc/shadow", "f=/root/.ssh/id_rsa", "u=http://169.254.169.254/latest",
+                   "u=http://2852039166/latest", "u=http://0xa9fea9fe/", "u=http://[::ffff:a9fe:a9fe]/"],
+    signs.LOGIN: ["user=admin&password=admin", '{"user": "a", "pass": "b"}', "j_password=x", "benutzer=a&kennwort=b"],
     signs.OBJECT: ["rO0ABXNyAC5vcmcuYXBhY2hlLmNvbW1vbnMuY29sbGVjdGlvbnMuQQ==", "x=System.Windows.Data.ObjectDataProvider"],
 }  # fmt: skip
 
@@ -162,6 +170,11 @@ def test_the_other_classes_are_intrusive(why: str, text: str) -> None:
         raw("PATCH /a HTTP/1.1\nHost: {{Hostname}}\n\n{}"),
         raw("POST /a HTTP/1.1\nHost: {{Hostname}}\nX-HTTP-Method-Override: PUT\n\na"),
         {"path": ["{{BaseURL}}/"], "headers": {"Authorization": "Basic YWRtaW46YWRtaW4="}},
+        raw("PURGE /a HTTP/1.1\nHost: {{Hostname}}\n\n"),
+        raw("{{verb}} /a HTTP/1.1\nHost: {{Hostname}}\n\n"),
+        raw('POST /soap HTTP/1.1\nHost: {{Hostname}}\nSOAPAction: "urn:device#SetName"\n\n<a/>'),
+        raw("POST /up?file=shell.php HTTP/1.1\nHost: {{Hostname}}\n\nhello"),
+        get("/login?u=admin&p=admin123"),
         get("/?username=admin&password=admin"),
         get("/index.php?action=delete&id=1"),
         get("/admin/reboot"),
@@ -183,6 +196,13 @@ def test_the_other_classes_are_intrusive(why: str, text: str) -> None:
 )
 def test_methods_logins_changes_and_clocks_are_intrusive(block: dict[str, object]) -> None:
     assert http(block).level is INTRUSIVE
+
+
+@pytest.mark.parametrize("said", ["SET a b", "DEL a", "delete key", 'EVAL "return 1" 0', "a\r\nHSET a b c"])
+def test_a_store_that_is_told_to_change_something_is_intrusive(said: str) -> None:
+    talk = {"host": ["{{Hostname}}"], "inputs": [{"data": said + "\r\n"}]}
+    assert classify(made({"tcp": [talk]})).level is INTRUSIVE
+    assert classify(made({"tcp": [{**talk, "inputs": [{"data": "GET a\r\nINFO\r\n"}]}]})).level is ACTIVE
 
 
 def test_tags_count_but_are_not_needed() -> None:

@@ -18,6 +18,7 @@ from secrecon.app.settings import Settings
 from secrecon.engine.templating.asker import Asker
 from secrecon.engine.templating.driver import Attempted, CallbackSource, Job, Runner, by_lookup_alone
 from secrecon.engine.templating.mints import callback_of
+from secrecon.engine.templating.walled import is_doubtful, told_apart
 from secrecon.model.asset import Resolution
 from secrecon.model.errors import OperatorError, TargetError
 from secrecon.model.interaction import Interaction
@@ -257,8 +258,11 @@ class TemplateRun:
             asker = Asker(network, clock, timeout=self._limits.timeout)
             runner = Runner(asker, options, ambient, source, self._limits.concurrency, self.stop)
             runner.watchers = [self._prepare(entry, ambient) for entry in self._watchers]
-            async for item in self._host(runner, *work, told):
+            doubtful: list[Attempted] = []
+            async for item in self._host(runner, *work, doubtful, told):
                 yield item
+            for attempt in await told_apart(network, new_token(random.SystemRandom()), doubtful, self.stop):
+                self.tally.add(attempt)
             self.tally.sent += asker.sent
         finally:
             await network.close()
@@ -270,8 +274,10 @@ class TemplateRun:
         runner: Runner,
         prepared: Sequence[Prepared],
         subjects: Sequence[Subject],
+        doubtful: list[Attempted],
         told: Callable[[int, int], Awaitable[None]] | None,
     ) -> AsyncIterator[tuple[Job, Found]]:
+        """`doubtful` gets the attempts that are not counted yet, as they may have been turned away."""
         jobs = [
             Job(each, subject)
             for each in prepared
@@ -279,14 +285,14 @@ class TemplateRun:
             if not each.template.self_contained or subject is self._subjects[0]
         ]
         async for attempt in runner.run(jobs, told):
-            self.tally.add(attempt)
+            self._count(attempt, doubtful)
             for found in attempt.found:
                 self.tally.found += found.held
                 yield attempt.job, found
         for workflow in self._workflows:
             for subject in subjects:
                 for attempt in await runner.flow(workflow, subject, lambda e: self._prepare(e, runner.ambient)):
-                    self.tally.add(attempt)
+                    self._count(attempt, doubtful)
                     for found in attempt.found:
                         self.tally.found += found.held
                         yield attempt.job, found
@@ -303,6 +309,12 @@ class TemplateRun:
             await asyncio.sleep(POLL if self._server is None else SERVER_POLL)
         if self._server is not None and self._server.problem:
             self.tally.reasons[f"callbacks may be missing: {self._server.problem}"] += 1
+
+    def _count(self, attempt: Attempted, doubtful: list[Attempted]) -> None:
+        if is_doubtful(attempt):
+            doubtful.append(attempt)
+        else:
+            self.tally.add(attempt)
 
     def _prepare(self, entry: Entry, ambient: Ambient) -> Prepared:
         ready = self._ready.get(entry.template.id)

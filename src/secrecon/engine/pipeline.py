@@ -189,7 +189,7 @@ class Engine:
         if current.stop.is_set():
             refusal = "the scan was cancelled"
         if refusal:
-            return self._not_run(current, refusal)
+            return await self._not_run(current, refusal)
         self_test = None
         listens = phase.name is PhaseName.OAST or isinstance(phase, Dialogue)
         if listens and view.self_test is None and self._callbacks is not None:
@@ -207,7 +207,9 @@ class Engine:
                 judged = await asyncio.to_thread(_listed, phase.judge, view, current.number, replies)
         except Exception as error:
             log_.exception("phase failed", scan_id=spec.scan_id, step=phase.step, round=current.number)
-            return self._not_run(current, f"internal error in {phase.step}: {type(error).__name__}", Outcome.FAILED)
+            return await self._not_run(
+                current, f"internal error in {phase.step}: {type(error).__name__}", Outcome.FAILED
+            )
         chunk = self._chunk(current, phase, probes, replies, skips, judged)
         if deaf is not None:
             lost = not_done(
@@ -245,7 +247,7 @@ class Engine:
         )
         judged, more = await phase.hold(current.view, current.number, ground)
         if current.stop.is_set() and more:
-            cancelled = self._not_run(current, "the scan was cancelled")
+            cancelled = await self._not_run(current, "the scan was cancelled")
             judged = [*judged, *cancelled.attempts]
         return self._kept(current, judged, {}, more and not current.stop.is_set())
 
@@ -274,11 +276,15 @@ class Engine:
             return f"the scan's time budget of {spec.budget.seconds:.0f} s was used up"
         return ""
 
-    def _not_run(self, current: _Round, reason: str, outcome: Outcome = Outcome.SKIPPED) -> Chunk:
+    async def _not_run(self, current: _Round, reason: str, outcome: Outcome = Outcome.SKIPPED) -> Chunk:
         """Every check of the step that has no line yet gets one; lines of its earlier rounds are not done after all,
         but for a dialogue, whose lines each stand for themselves."""
         phase, known = current.phase, current.view.attempts
-        mine = [(check, asset) for check, asset in phase.checks(current.view)]
+        try:
+            mine = await asyncio.to_thread(_listed, phase.checks, current.view)  # may read a template set
+        except Exception:
+            log_.exception("checks cannot be told", scan_id=current.spec.scan_id, step=phase.step)
+            mine = [(phase.step, current.spec.target.url)]
         attempts = {
             (check, asset): Attempt(phase.name, check, asset, outcome, reason)
             for check, asset in mine

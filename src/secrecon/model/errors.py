@@ -12,7 +12,8 @@ SecReconError
 ├── TargetError          the target did something that ended this exchange; an attempt records it
 │   ├── Unresolvable     the name has no usable address
 │   │   └── NamingFailed the name servers could not say (SERVFAIL, REFUSED): not that there is none
-│   ├── ConnectFailed    refused, unreachable, reset before a byte
+│   ├── ConnectFailed    refused, unreachable
+│   │   └── ConnectionBroken it was there, and ended before a byte of the reply
 │   ├── TargetTimeout    a stage took longer than allowed; carries the stage
 │   ├── TlsFailed        the handshake failed
 │   └── ProtocolBroken   the reply cannot be read as the protocol, or ended early
@@ -103,7 +104,11 @@ class NamingFailed(Unresolvable):
 
 
 class ConnectFailed(TargetError):
-    """Refused, unreachable or reset before the first byte."""
+    """Refused, unreachable or ended before the first byte."""
+
+
+class ConnectionBroken(ConnectFailed):
+    """A connection was made, and ended before a byte of the reply."""
 
 
 class TargetTimeout(TargetError):

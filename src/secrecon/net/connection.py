@@ -17,7 +17,14 @@ from typing import Protocol
 import aiofastnet
 
 from secrecon.model.asset import TlsInfo
-from secrecon.model.errors import ConnectFailed, ProtocolBroken, TargetError, TargetTimeout, TlsFailed
+from secrecon.model.errors import (
+    ConnectFailed,
+    ConnectionBroken,
+    ProtocolBroken,
+    TargetError,
+    TargetTimeout,
+    TlsFailed,
+)
 from secrecon.net.http1 import ReplyParser
 
 
@@ -96,7 +103,7 @@ class Connection(asyncio.Protocol):
     async def exchange(self, wire: bytes, parser: ReplyParser, total: float) -> float:
         """Send `wire` and read the reply into `parser`; seconds from the first byte sent to the last received.
 
-        Raises ConnectFailed where not a byte came back, TargetTimeout, ProtocolBroken. `received` counts bytes, and
+        Raises ConnectionBroken where not a byte came back, TargetTimeout, ProtocolBroken. `received` counts bytes, and
         `head_at` is when the headers were complete (perf_counter).
         """
         transport = self._transport
@@ -172,7 +179,7 @@ class Connection(asyncio.Protocol):
         if not self.received:
             why = f"broke: {exc}" if exc else "was closed"
             future.set_exception(
-                ConnectFailed(f"the connection to {self.address} {why} before a byte of the reply")
+                ConnectionBroken(f"the connection to {self.address} {why} before a byte of the reply")
             )
             return
         try:
@@ -297,7 +304,7 @@ def _handshake_error(error: BaseException, where: str, allowed: float) -> BaseEx
     if isinstance(error, TimeoutError):
         return TargetTimeout(f"{where} did not finish the TLS handshake within {allowed} s", "tls")
     if isinstance(error, OSError):
-        return TlsFailed(f"{where} broke the TLS handshake: {error.strerror or error}")
+        return TlsFailed(f"{where} broke the TLS handshake: {error.strerror or str(error) or 'it was closed'}")
     if isinstance(error, ValueError | UnicodeError):
         return TlsFailed(f"{where}: the host name cannot be sent in a TLS handshake: {error}")
     return error

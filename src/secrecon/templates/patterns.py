@@ -68,14 +68,22 @@ class Pattern:
         """All non-overlapping matches, in order; a group that took no part is empty."""
         if self.absent_from(text):
             return
-        for match in self.compiled.finditer(text):
+        for match in self._each(text):
             yield match.group(group) or b""
+
+    def _each(self, text: bytes) -> Iterator[re2.Match]:
+        """As Go counts them: an empty match right behind another one is none."""
+        end = -1
+        for match in self.compiled.finditer(text):
+            if match.end() > match.start() or match.start() != end:
+                yield match
+            end = match.end()
 
     def replace(self, text: bytes, template: bytes, limit: int) -> bytes:
         """Every match replaced by `template`, where `$1` and `${name}` stand for groups. At most `limit` bytes."""
         parts: list[bytes] = []
         size = end = 0
-        for match in self.compiled.finditer(text):
+        for match in self._each(text):
             piece = text[end : match.start()] + _expand(match, template)
             size += len(piece)
             if size > limit:

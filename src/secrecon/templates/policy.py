@@ -44,7 +44,31 @@ _INTRUSIVE_TAGS = {
     "credential-stuffing": "it logs in",
 }
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_WRITES = frozenset({"PUT", "DELETE", "PATCH", "MKCOL", "MOVE", "COPY", "PROPPATCH", "LOCK"})
+_WRITES = frozenset(
+    {
+        "PUT",
+        "DELETE",
+        "PATCH",
+        "MKCOL",
+        "MOVE",
+        "COPY",
+        "PROPPATCH",
+        "LOCK",
+        "UNLOCK",
+        "PURGE",
+        "LINK",
+        "UNLINK",
+        "MERGE",
+        "ACL",
+        "BIND",
+        "UNBIND",
+        "REBIND",
+        "MKCALENDAR",
+        "CHECKIN",
+        "CHECKOUT",
+        "PUBLISH",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +107,7 @@ def classify(template: Template) -> Safety:
     sent = leaving(template)
     reasons = [Reason(_INTRUSIVE_TAGS[tag]) for tag in _tags(template) if tag in _INTRUSIVE_TAGS]
     reasons += [Reason(f"it sends {method}") for method in sorted(sent.methods & _WRITES)]
+    reasons += [Reason("its method cannot be read", method) for method in sorted(sent.methods) if "{" in method]
     reasons += [Reason("it fuzzes")] if template.fuzzes else []
     reasons += [] if sent.complete else [Reason("there is more in it than is read")]
     reasons += [
@@ -194,16 +219,19 @@ def _waits(template: Template) -> list[Reason]:
 
 
 def _credentials(template: Template, sent: Leaving) -> Iterator[Reason]:
-    """Logging in: a password that the template brings, or a list of them."""
+    """Logging in: a password that the template brings, or a list of them; and what sockets are told to change."""
     payloads = [block.payloads for block in template.http] + [talk.payloads for talk in template.tcp]
     if any(name.lower() in _LISTED_NAMES for one in payloads if one is not None for name, _ in one.lists):
         yield Reason("it tries passwords")
     if any(block.digest_username and block.digest_password for block in template.http):
         yield Reason(signs.LOGIN)
-    spoken = (item.data.source for talk in template.tcp for item in talk.inputs)
+    spoken = tuple(item.data.source for talk in template.tcp for item in talk.inputs)
     login = next((match.group(0) for text in spoken if (match := signs.SPOKEN_LOGIN.search(text))), "")
     if login:
         yield Reason(signs.LOGIN, login.strip()[:80])
+    change = next((match.group(0) for text in spoken if (match := signs.SPOKEN_CHANGE.search(text))), "")
+    if change:
+        yield Reason(signs.CHANGE, change.strip()[:80])
     for _, target in sent.targets:
         match = signs.QUERY_PASSWORD.search(target)
         if match is not None:

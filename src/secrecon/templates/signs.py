@@ -41,6 +41,9 @@ _SHELL_CALLS = (
 )
 _HOST = r"(?:https?:|ftp:|tftp:|[\w-]+(?:\.[\w-]+)+|\d+\.\d+\.|\{\{|\$)"
 
+_CALLED = r"(?:[\"'](?:action|do|method\w*|op|operation|cmd|command|act|task)[\"']\s*:\s*[\"']|<method_?name>\s*)"
+"""What names the thing to be done, in JSON and XML-RPC."""
+
 _COMMANDS = (
     # behind what ends a command in a shell
     rf"(?:[;|`]|\$\(|<\(|&&|\|\||%0a)\s*(?:nohup\s+|sudo\s+|exec\s+)?{_BIN}{_ANY}{_END}",
@@ -91,7 +94,7 @@ _COMMANDS = (
     r"(?:kernel|io|open3)\.(?:exec|popen|system|spawn|capture)|%x[\{\(]",
     r"[\"'\s(](?:/usr)?(?:/bin|/sbin)/(?:ba|da|c|k|z)?sh\b|/bin/(?:ba|da|c|k|z)?sh\b",
     r"\bcmd(?:\.exe)?\s*/[ck]\b|powershell(?:\.exe)?[\s\"'-]|cmd\.exe",
-    r"\$\{ifs\}|\$ifs\b",
+    r"\$\{ifs\}|\$ifs\b|/\?\?\?/\S*\?|\$0\s*<<<|shell\s*=\s*true",
     r"<!--#exec|\$\{run\{|%pipe%|\bmsl:",
     r"@java\.lang\.(?:runtime|processbuilder)|scriptenginemanager|#_memberaccess|ognl\.ognlcontext|org\.springframework\.cglib",
     r"(?:pager|editor|upload-pack|receive-pack|sshcommand|proxycommand|ext::sh)[=\s]+[\"']?(?:sh|bash|cat|touch|curl|wget)\b",
@@ -127,6 +130,8 @@ _DELETES = (
     r"\bdelete\s+from\b|\btruncate\s+table\b|\bflushall\b|\bflushdb\b|\bflush_all\b",
     r"unlink\s*\(|\brm\s+-\w*[rf]|\brmdir\b|shutil\.rmtree|\bdele\s+\S|\brmd\s+\S|\bdel\s+/[fsq]",
     r"(?:action|do|method|op|cmd|act|task|func\w*|m|a)=[\w.]*(?:delete|remove|destroy|truncate|purge|uninstall)",
+    r"\b(?:action|do|method|op|cmd|act|task|command)=(?:[\w.-]*[_.-])?del(?:[_&\s-]|$)",
+    rf"{_CALLED}[\w.:-]*(?:delete|remove|destroy|truncate|purge|uninstall|reboot|restart|shutdown|poweroff|factory_?reset)",
     r"/(?:delete|remove|destroy|uninstall|purge)(?:[_-]?\w+)?(?:[/?&.]|\s|$)",
     r"\bshutdown\b\s*(?:now|-h|/s|\+|$)|/(?:shutdown|reboot|poweroff|factory-?reset|restart)(?:[/?&.]|\s|$)",
     r"(?:action|do|method|op|cmd|act|command|operation)=(?:reboot|restart|shutdown|poweroff|factory\w*|reset\w*|stop|kill)\b",
@@ -136,6 +141,9 @@ _CHANGES = (
     r"\binsert\s+into\b|\bupdate\s+[\w.`\"]+\s+set\b|\balter\s+(?:user|table|system|database)\b|\bgrant\s+all\b",
     r"\bcreate\s+(?:user|table|database|keyspace|function|procedure|trigger|role|extension|type|or\s+replace)\b",
     r"\bmutation\b\s*\w*\s*[{(]",
+    r"\n\s*(?:put|delete|patch)\s+/\S*\s+http/1",
+    r"soapaction:[^\n]*[:#/\"](?:set|add|delete|create|remove|update|reboot|restart|change|modify)[a-z]",
+    rf"{_CALLED}[\w.:-]*[.:_-](?:create|update|insert|save|enable|disable|install|kill|stop)(?:[\w.:-]*)[\"'<]",
     r"x-http-method(?:-override)?\s*:\s*(?:put|delete|patch)|[?&]_method=(?:put|delete|patch)|x-method-override\s*:\s*(?:put|delete|patch)",
     r"setdb\s*\(|[?&](?:enable|disable)\w*=(?:1|true|on)\b|enableapi|type=sshd|remote_help-cgi",
     r"\brcpt\s+to:",
@@ -147,7 +155,7 @@ _WAITS = (
     r"benchmark\s*\(\s*\d",
     r"waitfor\s+delay",
     r"dbms_pipe\.receive_message|dbms_lock\.sleep|dbms_session\.sleep",
-    r"randomblob\s*\(|heavy\s*query",
+    r"randomblob\s*\(|heavy\s*query|information_schema\.\w+\s+\w+\s*,\s*information_schema\.",
     r"generate_series\s*\(\s*1\s*,\s*\d{6}",
     r"[;|&`]\s*(?:sleep|timeout)\s+\d|ping\s+-[cn]\s+\d{2,}",
 )
@@ -167,12 +175,14 @@ _PRIVATES = (
     r"/\.(?:bash|zsh|mysql|psql)_history",
     r"wallet\.dat",
     r"/proc/self/environ|/proc/\d+/environ",
-    r"169\.254\.169\.254|metadata\.google\.internal|100\.100\.100\.200|fd00:ec2::254",
+    r"169\.254\.169\.254|\b2852039166\b|0xa9fea9fe|0xa9\.0xfe\.|\b0251\.0376\.|::ffff:a9fe:|metadata\.google\.internal|100\.100\.100\.200|fd00:ec2::254",
     r"/etc/krb5\.keytab|serviceaccount/token",
 )
 _POSTED = (
     r"\brole(?:s|_?name)?[\"']?\s*[=:]\s*\[?[\"']?(?:administrator|admin|root|superuser)\b",
     r"forgot_?-?password(?:[^/\w]|$)|lost_?password(?:[^/\w]|$)|requestreset|resetpassword|reset_password|sendforgot",
+    r"[?&](?:file_?name|file|name)=[\w./-]+\.(?:php\w?|phtml|jspx?|aspx?|war|jar|cgi|sh|exe)(?:[&\s]|$)",
+    r"\b(?:is_?)?admin[\"']?\s*[=:]\s*[\"']?true\b",
     r"[\"'](?:file_?name|name)[\"']\s*:\s*[\"'][^\"'\n]*\.(?:php\w?|phtml|jspx?|aspx?|war|jar|cgi|pl|py|sh|exe)[\"']",
 )
 """Signs where something is sent with a body; what they match may stand in a link as well."""
@@ -230,15 +240,22 @@ ODD = re2.compile(r"[<>\"'`|{}\\^\x00-\x08\x0a-\x1f\x7f]|;[^j]|\$\(|\.\.")
 """Characters that no link of a site has, in a request target."""
 _NAMES = (
     r"(?:user|login|j_|log_?|input|txt|admin|web|auth|new|old|pma_|form|db|s|ctl\d+)?[_\[$.-]?"
-    r"(?:pass(?:word|wd|wort|code|phrase)?|pwd|passwd|secret)\d?\]?"
+    r"(?:pass(?:word|wd|wort|code|phrase)?|pwd|passwd|secret|kennwort|contrasena|mot_?de_?passe)\d?\]?"
 )
-QUERY_PASSWORD = re2.compile(rf"(?i)[?&](?:\w+[\[$._])?{_NAMES}=[^&\s]")
+QUERY_PASSWORD = re2.compile(
+    rf"(?i)[?&](?:\w+[\[$._])?{_NAMES}=[^&\s]|[?&](?:u|un|user\w*|login|usr|uid)=[^&\s]+&(?:p|pw|pin)=[^&\s]"
+)
 CREDENTIAL = re2.compile(
     rf"(?im)(?:^|[?&\s\"'{{,:;>\[$.(]){_NAMES}[\"']?(?:\s*[=:]\s*[\"']?[^\s&\"'<,}}\])=]|>[^\s<])"
 )
 """A password that is sent: not an empty one. In a link of a GET only where it stands in the query."""
 SPOKEN_LOGIN = re2.compile(r"(?im)^\s*(?:user|pass|auth|login)\s+\S|^\s*(?:root|admin|administrator|sa)\s*$")
 """A login as line protocols say it."""
+SPOKEN_CHANGE = re2.compile(
+    r"(?im)^\s*(?:set|setex|mset|del|delete|unlink|hset|lpush|rpush|sadd|append|prepend|incr|decr|eval|evalsha|rename|restore|"
+    r"migrate|script\s+\w+|debug)\s+\S"
+)
+"""A change as the line protocols of stores say it."""
 AUTHORIZATION = re2.compile(
     r"(?im)^\s*(?:proxy-)?authorization:\s*(?:basic\s+(\S+)|ntlm\s+\S|digest\s.*response=\S)"
 )

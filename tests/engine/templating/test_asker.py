@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from tests.engine.conftest import Site
+from tests.net.conftest import Serve
 
 from secrecon.engine.templating.asker import Asker
 from secrecon.model.scan import Budget
@@ -16,7 +18,7 @@ from secrecon.net.clock import SystemClock
 from secrecon.net.gate import ScopeGate
 from secrecon.net.network import Network
 from secrecon.net.resolver import Resolver
-from secrecon.templates.execution.asks import HttpAnswer, HttpAsk
+from secrecon.templates.execution.asks import HttpAnswer, HttpAsk, Trouble
 
 
 def ask_for(site: Site, place: str = "/", headers: str = "") -> HttpAsk:
@@ -24,13 +26,24 @@ def ask_for(site: Site, place: str = "/", headers: str = "") -> HttpAsk:
     return HttpAsk(Origin("http", "127.0.0.1", site.port), "GET", wire)
 
 
-@pytest.fixture
-async def asker(site: Site) -> AsyncIterator[Asker]:
+@contextlib.asynccontextmanager
+async def towards(port: int) -> AsyncIterator[Asker]:
     resolver = Resolver((("127.0.0.1", 9),), timeout=0.5)
-    gate = ScopeGate(parse_target(site.url), ("127.0.0.0/8",), resolver)
+    gate = ScopeGate(parse_target(f"http://127.0.0.1:{port}"), ("127.0.0.0/8",), resolver)
     network = Network(gate, resolver, Budget(rate=1e6), SystemClock())
     yield Asker(network, SystemClock())
     await network.close()
+
+
+@pytest.fixture
+async def asker(site: Site) -> AsyncIterator[Asker]:
+    async with towards(site.port) as made:
+        yield made
+
+
+def ask_at(port: int, method: str = "GET") -> HttpAsk:
+    wire = f"{method} / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".encode()
+    return HttpAsk(Origin("http", "127.0.0.1", port), method, wire)
 
 
 async def answers(asker: Asker, *asks: HttpAsk) -> list[HttpAnswer]:
@@ -75,3 +88,43 @@ async def test_who_waits_longer_is_not_given_the_timeout_of_another(site: Site, 
     assert short.reply is None
     assert long.reply is not None
     assert await answers(asker, ask_for(site)) == [long]
+
+
+@pytest.mark.parametrize(
+    ("method", "breaks", "sent", "answered"),
+    [("GET", 1, 2, True), ("GET", 2, 2, False), ("POST", 1, 1, False)],
+)
+async def test_a_connection_that_breaks_is_tried_once_more_where_that_is_safe(
+    serve: Serve, method: str, breaks: int, sent: int, answered: bool
+) -> None:
+    came: list[bytes] = []
+
+    async def drops(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(came) > breaks:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nback")
+            await writer.drain()
+
+    port = await serve(drops)
+    async with towards(port) as asker:
+        [answer] = await answers(asker, ask_at(port, method))
+    assert (len(came), asker.sent) == (sent, sent), answer.reason
+    assert (answer.reply is not None) is answered
+    assert answered or (answer.trouble is Trouble.UNREACHABLE and "before a byte of the reply" in answer.reason)
+
+
+async def test_what_began_to_answer_or_never_listened_is_not_tried_again(serve: Serve) -> None:
+    came: list[bytes] = []
+
+    async def stutters(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 2")
+        await writer.drain()
+
+    port = await serve(stutters)
+    async with towards(port) as asker:
+        [answer] = await answers(asker, ask_at(port))
+    assert (answer.trouble, len(came)) == (Trouble.BROKEN, 1)
+    async with towards(1) as asker:
+        [answer] = await answers(asker, ask_at(1))
+    assert (answer.trouble, asker.sent) == (Trouble.UNREACHABLE, 1)

@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from secrecon.engine.asking import Memo
 from secrecon.engine.phase import Ground, Judgement
 from secrecon.engine.templating.asker import Asker
 from secrecon.engine.templating.driver import CANCELLED, Attempted, Job, Runner, needs_callback
 from secrecon.engine.templating.findings import cve_ids, doubted, finding_for, line_of
 from secrecon.engine.templating.mints import ScanCallbacks
+from secrecon.engine.templating.walled import told_apart
 from secrecon.engine.view import ScanView
-from secrecon.engine.walls import controls, is_refusal, refusal
 from secrecon.model.finding import Finding
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.net.clock import Clock
@@ -121,7 +120,8 @@ class TemplatesPhase:
             if any(item.held for item in attempt.found):
                 found.setdefault(attempt.job, []).extend(item for item in attempt.found if item.held)
         await self._listen(runner, ground, found)
-        attempts = await self._told_apart(view, round_, ground, attempts)
+        seed = f"{view.spec.scan_id} {self.step} {round_}"
+        attempts = await told_apart(ground.network, seed, attempts, ground.stop)
         if any(needs_callback(item.job.prepared.template) for item in attempts) and (why := await ground.deaf()):
             attempts = [_unheard(item, why) if item.job not in found else item for item in attempts]
         judged += await asyncio.to_thread(self._judged, view, jobs, attempts, found)
@@ -146,27 +146,6 @@ class TemplatesPhase:
             if self._clock.monotonic() >= until:
                 return
             await self._clock.sleep(0.2)
-
-    async def _told_apart(
-        self, view: ScanView, round_: int, ground: Ground, attempts: Sequence[Attempted]
-    ) -> list[Attempted]:
-        """Attempts that found nothing because they were turned away are not clean: a page that cannot exist is asked
-        for, and who is refused there too was refused before."""
-        doubtful = [
-            item for item in attempts if item.outcome is Outcome.DONE and any(map(is_refusal, item.statuses))
-        ]
-        origins = list(dict.fromkeys(item.job.subject.origin for item in doubtful))
-        if not origins or ground.stop.is_set():
-            return list(attempts)
-        seed = f"{view.spec.scan_id} {self.step} {round_}"
-        walls = await controls(ground.network, Memo(), seed, origins, ground.stop)
-        turned = {}
-        for item in doubtful:
-            control = walls[item.job.subject.origin]
-            why = next(filter(None, (refusal(status, control) for status in sorted(item.statuses))), "")
-            if why and not any(found.held for found in item.found):
-                turned[item.job] = replace(item, outcome=Outcome.BLOCKED, reason=why)
-        return [turned.get(item.job, item) for item in attempts]
 
     def _judged(
         self, view: ScanView, jobs: dict[Job, str], attempts: Sequence[Attempted], found: dict[Job, list[Found]]

@@ -1,7 +1,8 @@
 """Answers the asks of template executions through the network, equal ones once.
 
 Many templates ask the same thing of a target. Such an ask is sent once and its answer shared, while it is under way
-too; what is kept is bounded in bytes. A host that fails again and again is left alone, and that is told.
+too; what is kept is bounded in bytes. A connection that breaks before a byte of the reply is tried once more, where
+asking twice does no harm. A host that fails again and again is left alone, and that is told.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections import OrderedDict
 
 from secrecon.engine.templating import lookups
 from secrecon.engine.templating.troubles import trouble_of
-from secrecon.model.errors import BadInput, BudgetSpent, ScopeRefused, TargetError, Unresolvable
-from secrecon.model.http import HttpRequest
+from secrecon.model.errors import BadInput, BudgetSpent, ConnectionBroken, ScopeRefused, TargetError, Unresolvable
+from secrecon.model.http import HttpReply, HttpRequest
 from secrecon.model.target import Origin
-from secrecon.net.client import RawSend
+from secrecon.net.client import REPEATABLE, RawSend
 from secrecon.net.clock import Clock
 from secrecon.net.network import Network
 from secrecon.templates.execution.asks import (
@@ -34,6 +35,7 @@ MEMO_BYTES = 64_000_000
 BODY_CAP = 10_000_000
 MAX_ERRORS = 30
 MAX_WAIT = 60.0
+RETRY_SECONDS = 0.2
 _TO_TLS = b"The plain HTTP request was sent to HTTPS port"
 _Key = tuple[Origin, bytes, str, int]
 _DOWN = (Trouble.UNREACHABLE, Trouble.TIMEOUT)
@@ -126,14 +128,24 @@ class Asker:
     async def _exchange(self, ask: HttpAsk, origin: Origin) -> HttpAnswer:
         request = HttpRequest(origin, ask.method, raw=ask.wire)
         raw = RawSend(request, origin, ask.sni, ask.timeout or self._timeout, ask.fresh)
-        self.sent += 1
+        cap = ask.body_cap or self._body_cap
         try:
-            return HttpAnswer(await self._network.raw(raw, ask.body_cap or self._body_cap))
+            try:
+                return HttpAnswer(await self._raw(raw, cap))
+            except ConnectionBroken:
+                if ask.method not in REPEATABLE:
+                    raise  # it may have been acted upon
+                await self._clock.sleep(RETRY_SECONDS)
+                return HttpAnswer(await self._raw(raw, cap))
         except Unresolvable as error:
             self._gone[origin.host] = str(error)
             return HttpAnswer(None, Trouble.UNREACHABLE, str(error))
         except (TargetError, ScopeRefused, BudgetSpent, BadInput) as error:
             return HttpAnswer(None, trouble_of(error), str(error))
+
+    async def _raw(self, raw: RawSend, cap: int) -> HttpReply:
+        self.sent += 1
+        return await self._network.raw(raw, cap)
 
     def _keep(self, key: _Key, answer: HttpAnswer) -> None:
         self._memo[key] = answer

@@ -233,6 +233,8 @@ class HttpRun:
                 "ip": reply.address.encode(),
             }
         )
+        if "curl-command" in self._block.operators.reads:
+            seen["curl-command"] = self._shown(made, hop).curl.encode("utf-8", "replace")
         session.keep("http", self._number, self._total, self._block.id, seen)
         if session.shares:
             seen.update(session.context)
