@@ -18,6 +18,7 @@ from secrecon.report.causes import BASIS, root_causes
 from secrecon.report.document import AreaCoverage, CallbackHit, CoverageCount, Report, Term
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import clock_time, count, day, is_link
+from secrecon.report.timeline import moments
 
 _TEMPLATES = files("secrecon.report") / "templates"
 _STYLE = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -30,6 +31,7 @@ CONTENT_SECURITY_POLICY = (
 MOST_TERMS = 200
 MOST_NAMED = 200
 MOST_HITS = 500
+MOST_MOMENTS = 40
 BAR_WIDTH = 270
 
 
@@ -106,6 +108,8 @@ def view(report: Report) -> dict[str, object]:
         "groups": report.coverage.groups,
         "most_named": MOST_NAMED,
         "probes": probe_hits(hits[:MOST_HITS]),
+        "most_moments": MOST_MOMENTS,
+        "moments": moments(hits[:MOST_HITS]),
         "hits_left": max(len(hits) - MOST_HITS, 0),
     }
 
