@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,7 +99,16 @@ def test_raw_requests_replay_byte_for_byte() -> None:
     pipe, _, rest = command.partition(" | ")
     assert subprocess.run(["sh", "-c", pipe], capture_output=True, check=True).stdout == raw
     assert rest == "nc shop.acme.test 8080"
-    assert curl_command(HttpRequest(SHOP, raw=b"x" * 10_000)) == ""
+
+
+@pytest.mark.parametrize(
+    "request_", [HttpRequest(SHOP, raw=b"x" * 10_000), HttpRequest(SHOP, "POST", "/a", (), b"a=" + b"'" * 9_000)]
+)
+def test_a_very_long_request_says_why_it_has_no_command(request_: HttpRequest) -> None:
+    command = curl_command(request_)
+    assert command.startswith("# No command: with its whole request it would be ")
+    assert len(command) < 400
+    assert subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout == b""
 
 
 @given(st.binary(max_size=400))
@@ -110,6 +120,5 @@ def test_printable_never_lets_a_control_byte_through(data: bytes) -> None:
 def test_any_command_splits_into_its_words(target: str, value: str, body: bytes) -> None:
     command = curl_command(HttpRequest(SHOP, "POST", "/" + target, (("X-V", value),), body))
     assert all(char.isprintable() or char in "\n\t" for char in command)
-    if command:
-        assert shlex.split(command.rpartition(" | ")[2] or command)
+    assert shlex.split(command.rpartition(" | ")[2] or command)
     http_evidence(HttpRequest(SHOP, target="/" + target), reply(body), value, value, mask=[value])

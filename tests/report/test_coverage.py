@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from tests.report.conftest import ALL_DONE, SHOP, make_record, records
+from tests.report.conftest import ALL_DONE, SHOP, make_record, records, with_callback
 
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import Attempt, Outcome, PhaseName
@@ -70,3 +70,12 @@ def test_reconnaissance_alone_is_not_testing() -> None:
     coverage = build(replace(make_record(), attempts=attempts)).coverage
     assert not coverage.tested
     assert coverage.gaps[0].startswith("Nothing on the target could be assessed")
+
+
+def test_ssrf_that_was_heard_of_is_not_called_untested() -> None:
+    late = replace(ALL_DONE[-1], outcome=Outcome.TIMED_OUT, reason="4 of 32 requests were not answered")
+    silent = replace(make_record(), attempts=(*ALL_DONE[:-1], late))
+    assert any(gap.startswith("SSRF could not be tested: 4 of 32") for gap in build(silent).coverage.gaps)
+    heard = build(with_callback(silent))
+    assert any(gap.startswith("SSRF could not be tested in full: 4 of 32") for gap in heard.coverage.gaps)
+    assert any(cap.reason.startswith("SSRF could not be tested in full: 4") for cap in heard.grade.caps)

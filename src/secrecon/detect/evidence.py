@@ -19,7 +19,7 @@ MAX_REQUEST = 2_000
 MAX_HEAD = 1_500
 MAX_BODY = 1_500
 MAX_WORDS = 500
-MAX_COMMAND = 4_000
+MAX_COMMAND = 7_000
 _WINDOW = 200_000
 _PRINTABLE = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A}
 _ADDED = frozenset({"host", "connection", "content-length", "accept-encoding", "transfer-encoding"})
@@ -100,15 +100,15 @@ def sent_bytes(request: HttpRequest) -> bytes:
 
 
 def curl_command(request: HttpRequest, reply: HttpReply | None = None) -> str:
-    """A shell command that repeats the request; "" where it would be longer than MAX_COMMAND.
+    """A shell command that repeats the request; where it would be longer than MAX_COMMAND, a comment that says so.
 
-    A certificate that was not trusted needs `-k`; a name that led to an address that is not public is pinned to it
-    with `--resolve`, because the reader's own resolver may not know it. Bytes that curl cannot send as arguments
-    come from `printf` through a pipe.
+    No request is cut, as it would show nothing; and a here-document is no way out, as it holds the whole body too and
+    adds a newline to it. A certificate that was not trusted needs `-k`; a name that led to an address that is not
+    public is pinned to it with `--resolve`, because the reader's own resolver may not know it. Bytes that curl cannot
+    send as arguments come from `printf` through a pipe.
     """
     if request.raw is not None:
-        command = _raw_command(request)
-        return command if len(command) <= MAX_COMMAND else ""
+        return _not_too_long(_raw_command(request))
     words = ["curl", "-s", "-i", "-g", "--path-as-is"]
     if reply is not None and reply.tls is not None and not reply.tls.trusted:
         words.append("-k")
@@ -131,7 +131,16 @@ def curl_command(request: HttpRequest, reply: HttpReply | None = None) -> str:
             pipe = f"printf {shlex.quote(_printf(request.body))} | "
     words.append(request.url)
     command = pipe + " ".join(shlex.quote(_one_line(word)) for word in words)
-    return command if len(command) <= MAX_COMMAND else ""
+    return _not_too_long(command)
+
+
+def _not_too_long(command: str) -> str:
+    if len(command) <= MAX_COMMAND:
+        return command
+    return (
+        f"# No command: with its whole request it would be {len(command):,} characters long. Send the target's own "
+        "request from where it was met (its page or API description), changed only in the input that is named here."
+    )
 
 
 def _raw_command(request: HttpRequest) -> str:

@@ -280,8 +280,8 @@ def _evidence(
 
 def _replayable(payload: Payload, command: str) -> str:
     """A token proves one probe once; whoever repeats the command needs an address that they can watch."""
-    if not command:
-        return ""
+    if command.startswith("#"):  # why there is no command
+        return command
     where = bare(payload).replace(payload.token, PLACEHOLDER)
     note = f"# {where} stands for a fresh callback address: put in one that you can watch\n"
     return note + command.replace(payload.token, PLACEHOLDER)

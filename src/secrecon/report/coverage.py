@@ -70,7 +70,8 @@ def read_coverage(record: ScanRecord, self_test: SelfTest | None) -> Coverage:
     whole = record.status is ScanStatus.COMPLETE and not record.cancelled
     whole = whole and not _PHASES_THAT_MATTER & set(not_run)
     ssrf_gap = _ssrf_gap(areas[0], self_test)
-    gaps = _gaps(areas, lines, ssrf_gap, tested)
+    heard = any(not hit.own for hit in record.interactions)
+    gaps = _gaps(areas, lines, ssrf_gap, tested, heard)
     assets = _by_asset(lines)
     return Coverage(
         total=count_lines(lines),
@@ -233,13 +234,14 @@ def _ssrf_gap(area: AreaCoverage, self_test: SelfTest | None) -> str:
 
 
 def _gaps(
-    areas: tuple[AreaCoverage, ...], lines: tuple[CoverageLine, ...], ssrf_gap: str, tested: bool
+    areas: tuple[AreaCoverage, ...], lines: tuple[CoverageLine, ...], ssrf_gap: str, tested: bool, heard: bool
 ) -> tuple[str, ...]:
-    """What was not tested, where, why, and what to do next: one text per area."""
+    """What was not tested, where, why, and what to do next: one text per area. `heard`: the target called back."""
     ssrf = areas[0]
     gaps = []
     if ssrf_gap:
-        gaps.append(f"SSRF could not be tested: {ssrf_gap}. {_next(ssrf.next_steps or (LISTENER,))}")
+        in_full = " in full" if heard else ""
+        gaps.append(f"SSRF could not be tested{in_full}: {ssrf_gap}. {_next(ssrf.next_steps or (LISTENER,))}")
     for area in areas:
         if area.area in ("ssrf", "recon"):
             continue

@@ -90,7 +90,8 @@ def _caps(facts: Facts, coverage: Coverage) -> tuple[Cap, ...]:
         return (Cap("D", "nothing could be tested: no check got an answer from the target's web services"),)
     caps = [*_early_end(facts, coverage), *_thin_coverage(coverage)]
     if coverage.ssrf_gap:
-        caps.append(Cap("B", f"SSRF could not be tested: {coverage.ssrf_gap}"))
+        in_full = " in full" if facts.target_hits else ""
+        caps.append(Cap("B", f"SSRF could not be tested{in_full}: {coverage.ssrf_gap}"))
     for area in coverage.areas:
         if area.area == "recon" and area.count.not_done:
             caps.append(Cap("B", f"not everything was looked at: {'; '.join(area.reasons)}"))
