@@ -65,7 +65,9 @@ def limited(report: Report) -> None:
 async def test_a_site_that_answers_is_tested_through_and_through() -> None:
     async with serving(healthy) as server:
         report = await Scan().run(server.url)
-    assert {line.outcome for line in lines(report)} == {Outcome.DONE}
+    left = [line for line in lines(report) if line.outcome is not Outcome.DONE]
+    assert {line.reason for line in left} <= {NO_LISTENER}  # a listener without a domain sees no lookups
+    assert all(line.check.startswith("template.") for line in left)
     assert report.coverage.ssrf_gap == ""
     assert report.coverage.enough
 

@@ -50,16 +50,17 @@ def test_every_hit_is_in_one_moment_and_days_are_said_once(made: list[tuple[int,
     assert said == sorted({moment.at[:10] for moment in shown})
 
 
-def test_a_burst_is_one_moment_and_another_place_ends_it() -> None:
-    first, second, third = moments([hit_at(1), hit_at(2), hit_at(3, "GET /other url"), hit_at(4)])
-    assert (first.times, first.at, first.until) == (2, iso(SENT + 1), iso(SENT + 2))
+def test_a_burst_is_one_moment_and_a_pause_ends_it() -> None:
+    first, second, third = moments([hit_at(1), hit_at(2, "GET /other url"), hit_at(2.5), hit_at(4.5), hit_at(7)])
+    assert (first.times, first.at, first.until) == (3, iso(SENT + 1), iso(SENT + 4.5))
     assert (second.place, second.times) == ("http://shop.test GET /other url", 1)
-    assert third.times == 1
+    assert (third.times, third.at) == (1, iso(SENT + 7))
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (0.04, "less than 0.1 s"),
         (0.25, "0.2 s"),
         (59, "59.0 s"),
         (61, "1 minute"),
@@ -94,7 +95,7 @@ def test_many_moments_stay_closed_and_hostile_text_stays_text() -> None:
         replace(
             hit,
             id=f"m{number}",
-            at=hit.at + number,
+            at=hit.at + 3 * number,
             protocol=(CallbackProtocol.HTTP, CallbackProtocol.DNS)[number % 2],
             remote_address="<script>",
         )

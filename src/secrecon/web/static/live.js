@@ -111,7 +111,7 @@ function addHit(at, data) {
   what.textContent = `${plain(data.protocol).toUpperCase()} from ${plain(data.remote_address)}`;
   const place = document.createElement("span");
   place.className = "mono soft";
-  place.textContent = data.own ? "our own self-test" : `${plain(data.asset)} ${plain(data.location)}`.trim();
+  place.textContent = data.own ? "our own traffic, proves nothing" : `${plain(data.asset)} ${plain(data.location)}`.trim();
   item.append(when, what, place);
   part("hits").append(item);
 }
