@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pytest
 from tests.engine.habits import Asked, Habit, HabitServer, Scan, reply, serving
 
+from secrecon.engine.templating.driver import NO_LISTENER
 from secrecon.model.scan import Budget, Outcome, PhaseName, ScanMode
 from secrecon.report.document import CoverageLine, Report
 
