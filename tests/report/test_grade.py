@@ -123,6 +123,30 @@ def test_version_banners_alone_are_never_worse_than_c() -> None:
     assert build(make_record(*many)).risk_score == "C"
 
 
+def test_versions_in_range_alone_are_never_worse_than_d() -> None:
+    many = [
+        make_finding(
+            f"cve.CVE-2020-{n}", Severity.CRITICAL, EvidenceLevel.VERSION_RANGE, 1.0, cve_id=f"CVE-2020-{n}", kev=True
+        )
+        for n in range(1_000, 1_060)
+    ]
+    banners = [replace(finding, evidence_level=EvidenceLevel.BANNER, location="/b") for finding in many]
+    headers = [make_finding("hygiene.csp-missing", Severity.LOW, location=str(n)) for n in range(40)]
+    graded = build(make_record(*many, *banners, *headers)).grade
+    assert (graded.letter, graded.points) == ("D", 45.0)
+
+
+@given(st.lists(findings(), max_size=12))
+def test_nothing_but_proof_makes_an_f(drawn: list[Finding]) -> None:
+    unproven = [
+        replace(finding, evidence_level=EvidenceLevel.VERSION_RANGE, oast_verified=False)
+        if finding.evidence_level.rank > EvidenceLevel.VERSION_RANGE.rank or finding.oast_verified
+        else finding
+        for finding in drawn
+    ]
+    assert build(make_record(*unproven)).grade.letter != "F"
+
+
 def test_missing_headers_alone_are_never_worse_than_b() -> None:
     many = [make_finding("hygiene.csp-missing", Severity.LOW, location=str(n)) for n in range(40)]
     assert build(make_record(*many)).risk_score == "B"

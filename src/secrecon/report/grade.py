@@ -18,9 +18,13 @@ LETTERS = "ABCDF"
 THRESHOLDS = (("A", 500), ("B", 2_000), ("C", 4_000), ("D", 8_000))
 """Letter, and the hundredths of a point that it stays below; from the last on it is F."""
 
+VERSIONS_ALONE = 4_500
+"""Hundredths that versions reach at most, however many CVEs name them: a D, since nothing was proven."""
+
 BUCKETS: tuple[tuple[str, str, int | None], ...] = (
     ("low", "low severity", 1_500),
     ("banner", "version banner alone, medium and above", 3_000),
+    ("version", "version in an affected range alone, medium and above", VERSIONS_ALONE),
     ("medium", "medium severity", 6_000),
     ("serious", "high and critical severity", None),
 )
@@ -67,6 +71,8 @@ def _bucket(severity: Severity, level: EvidenceLevel) -> str:
         return "low"
     if level is EvidenceLevel.BANNER:
         return "banner"
+    if level is EvidenceLevel.VERSION_RANGE:
+        return "version"
     return "medium" if severity is Severity.MEDIUM else "serious"
 
 
