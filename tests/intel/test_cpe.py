@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.intel.cpe import split
+from secrecon.intel.cpe import key_of, split
 
 
 def test_attributes() -> None:
@@ -42,3 +42,9 @@ def test_what_is_none_is_refused(text: str) -> None:
 def test_no_text_does_harm(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert len(split(f"cpe:2.3:a:{text}")) == 11
+
+
+def test_the_key_of_a_name_has_no_quoting() -> None:
+    assert key_of(r"cpe:2.3:a:joomla:joomla\!") == "a:joomla:joomla!"
+    assert key_of("cpe:2.3:a:F5:nginx:1.18.0") == "a:f5:nginx"
+    assert key_of("") == key_of("cpe:/a:f5:nginx") == ""

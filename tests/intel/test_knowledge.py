@@ -47,6 +47,7 @@ def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Knowledge]:
             ],
             joined=True,
         ),
+        madeup.cve("CVE-2026-1006", [madeup.node(below(r"a:joomla:joomla\!", endExcluding="3.9.0"))]),
         madeup.cve("CVE-2026-1004", [madeup.node(below("a:openbsd:openssh", endExcluding="8.5"))]),
         *(
             madeup.cve(f"CVE-2026-2{number:03}", [madeup.node(below("a:acme:many", endExcluding="2.0"))])
@@ -99,6 +100,10 @@ def test_the_core_counts_for_what_it_holds_and_the_feeds_for_the_rest(knowledge:
     alone = replace(knowledge, index=None, dates={}).look_up(seen("nginx", "1.18.0", NGINX))
     assert "CVE-2026-1000" not in ids(alone)
     assert "CVE-2021-23017" in ids(alone)
+
+
+def test_a_name_with_quoted_characters_is_found(knowledge: Knowledge) -> None:
+    assert "CVE-2026-1006" in ids(knowledge.look_up(seen("joomla", "3.8.0", r"cpe:2.3:a:joomla:joomla\!")))
 
 
 def test_marks_of_exploitation_carry_the_dates_of_their_feeds(knowledge: Knowledge) -> None:
@@ -169,7 +174,7 @@ def test_without_a_version_there_are_candidates_and_no_matches(knowledge: Knowle
 def test_reports_name_every_feed_or_say_that_there_is_none(knowledge: Knowledge) -> None:
     names = {feed.name: feed for feed in feeds_of(knowledge)}
     assert names["kev-file"].date == "2026-11-19"
-    assert names["nvd-file"].rows == 76
+    assert names["nvd-file"].rows == 77
     assert len(names["nvd-file"].digest) == 64
     (core,) = feeds_of(replace(knowledge, index=None))
     assert "secrecon feeds sync" in core.note

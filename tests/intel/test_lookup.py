@@ -51,6 +51,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
             "CVE-2026-0012",
             [node(match("a:acme:ssh", endExcluding="8.5"), match("a:acme:ssh", "8.5", update="p1"))],
         ),
+        cve("CVE-2026-0013", [node(match("a:acme:ssh", "8.7p2"))]),
+        cve("CVE-2026-0014", [node(match("a:acme:letters", startIncluding="1.0.2", endExcluding="1.0.2zi"))]),
+        cve("CVE-2026-0015", [node(match("a:acme:letters", startIncluding="1.0.2", endIncluding="1.0.2v"))]),
+        cve("CVE-2026-0016", [node(match("a:acme:branch", startIncluding="8.1.x", endExcluding="8.2.x"))]),
     ]
     build(folder / "i", sources(folder, nvd=nvd(*records)))
     made = Index(folder / "i")
@@ -132,6 +136,33 @@ def test_packaging_behind_the_numbers(index: Index) -> None:
     assert ids(index.match(["a:acme:ssh"], "8.4p1", by_base=True)) == ["12"]
     assert ids(index.match(["a:acme:ssh"], "8.5p1")) == ["12"]
     assert ids(index.match(["a:acme:ssh"], "8.5p2")) == []
+    assert ids(index.match(["a:acme:ssh"], "8.5p1", by_base=True)) == ["12"]
+    assert ids(index.match(["a:acme:ssh"], "8.7p2", by_base=True)) == ["13"]
+    assert ids(index.match(["a:acme:ssh"], "8.7p1", by_base=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("1.0.2k", ["14", "15"]),
+        ("1.0.2k-fips", ["14", "15"]),
+        ("1.0.2v", ["14", "15"]),
+        ("1.0.2w", ["14"]),
+        ("1.0.2zh", ["14"]),
+        ("1.0.2zi", []),
+        ("1.0.1zz", []),
+    ],
+)
+def test_letters_behind_the_numbers(index: Index, version: str, expected: list[str]) -> None:
+    result = index.match(["a:acme:letters"], version)
+    assert (sorted(ids(result)), result.undecided) == (expected, ())
+
+
+def test_a_limit_that_names_a_branch(index: Index) -> None:
+    found = {
+        version: ids(index.match(["a:acme:branch"], version)) for version in ("8.0.9", "8.1.0", "8.1.7", "8.2.0")
+    }
+    assert found == {"8.0.9": [], "8.1.0": ["16"], "8.1.7": ["16"], "8.2.0": []}
 
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -126,7 +126,12 @@ def test_version_banners_alone_are_never_worse_than_c() -> None:
 def test_versions_in_range_alone_are_never_worse_than_d() -> None:
     many = [
         make_finding(
-            f"cve.CVE-2020-{n}", Severity.CRITICAL, EvidenceLevel.VERSION_RANGE, 1.0, cve_id=f"CVE-2020-{n}", kev=True
+            f"cve.CVE-2020-{n}",
+            Severity.CRITICAL,
+            EvidenceLevel.VERSION_RANGE,
+            1.0,
+            cve_id=f"CVE-2020-{n}",
+            kev=True,
         )
         for n in range(1_000, 1_060)
     ]

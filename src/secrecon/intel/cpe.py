@@ -58,3 +58,11 @@ def split(text: str) -> Cpe:
     if not 3 <= len(parts) <= 11 or parts[0] not in ("a", "o", "h") or not (parts[1] and parts[2]):
         raise ValueError(f"not a CPE 2.3 name: {text[:80]!r}")
     return Cpe(*parts)
+
+
+def key_of(text: str) -> str:
+    """The product key of a name as feeds and the index have it, with its quoting taken off; "" where it is no name."""
+    try:
+        return split(text).key
+    except ValueError:
+        return ""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from secrecon.intel import packages, ssvc
 from secrecon.intel.aliases import Aliases
 from secrecon.intel.core import Core, CveRecord, severity_of
+from secrecon.intel.cpe import key_of
 from secrecon.intel.lookup import Index, Matched, Result
 from secrecon.intel.match import (
     BACKPORT_POSSIBLE,
@@ -111,9 +112,8 @@ class Knowledge:
         return self.index.flaws(package) if self.index is not None and package else ()
 
     def _keys(self, technology: Technology, curated: Iterable[str]) -> list[str]:
-        named = [technology.cpe, *curated]
-        keys = [":".join(cpe.split(":")[2:5]) for cpe in named if cpe.count(":") >= 4]
-        return list(dict.fromkeys(alias for key in keys for alias in self.aliases.of(key)))
+        keys = (key_of(cpe) for cpe in (technology.cpe, *curated))
+        return list(dict.fromkeys(alias for key in keys if key for alias in self.aliases.of(key)))
 
     def _marked(self, match: CveMatch) -> CveMatch:
         """With what the feeds say of its exploitation; the core's own mark where they say nothing."""

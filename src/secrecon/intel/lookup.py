@@ -183,6 +183,8 @@ class Index:
                     continue
                 told = base_and_update(version)[0] if by_base else version
                 look.place(_version(told, 0 if whole else parts or block.parts))
+                if told != version:
+                    look.exact(Version(version, None, None))
         undecided = found.undecided - found.matches.keys()
         matches = sorted(found.matches.values(), key=lambda match: (-match.score, match.number))
         return Result(known, tuple(matches), _names(undecided), _names(found.candidates))
@@ -284,10 +286,11 @@ class _Look:
                 self.found.undecided.add(row.cve)
             elif inside:
                 self._take(row)
-        self._exact(version)
+        self.exact(version)
         self.found.undecided.difference_update(self.skip)
 
-    def _exact(self, version: Version) -> None:
+    def exact(self, version: Version) -> None:
+        """The rows that name the version, whole or with its update told apart."""
         block = self.block
         whole = canonical(version.text)
         if version.rough:

@@ -2,8 +2,9 @@
 
 A version is a row of numbers and words; everything else separates. Numbers compare by value and zeros at the end do not
 count. Words that announce a release (alpha, beta, rc, ...) lie before it, words that mend one (p1, sp1, a letter glued to
-a number as in 1.0.2k) after it. Two different words of the same side, and a word that is neither, cannot be ordered: the
-answer is then None, never a guess. Plain dotted numbers, nearly all there are, have a key of bytes that sorts alike.
+a number as in 1.0.2k, with za following z) after it. Two different words of the same side, and a word that is neither,
+cannot be ordered: the answer is then None, never a guess. Plain dotted numbers, nearly all there are, have a key of bytes
+that sorts alike.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ AFTER = {
     "post": "post",
     "build": "build",
 }
-_FILLERS = frozenset({"release", "final", "ga", "lts", "version", "v"})
+_FILLERS = frozenset({"release", "final", "ga", "lts", "version", "v", "fips"})
 
 Token = tuple[int, str, int]
 """(place: 0 before the release, 1 the end, 2 after it, 3 a number; the word; the number)."""
@@ -131,9 +132,9 @@ def tokens(version: str) -> tuple[Token, ...] | None:
         if part[0].isdigit():
             made.append((3, "", int(part[:18])))
             continue
-        if part in _FILLERS:
-            continue
         follows = at < len(found) and found[at][0].isdigit()
+        if part in _FILLERS and (part != "v" or follows or not made):
+            continue
         number = int(found[at][:18]) if follows else 0
         at += follows
         _strip_zeros(made)
@@ -145,6 +146,8 @@ def tokens(version: str) -> tuple[Token, ...] | None:
 def _word(word: str, number: int, numbered: bool) -> Token:
     if len(word) == 1 and not numbered:
         return (2, "letter", ord(word))
+    if len(word) == 2 and word[0] == "z" and not numbered:
+        return (2, "letter", (ord("z") << 8) + ord(word[1]))
     if word in BEFORE:
         return (0, f"{BEFORE[word]}", number)
     if word in AFTER:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
+from secrecon.intel.cpe import key_of
 from secrecon.intel.knowledge import Knowledge, Known
 from secrecon.intel.match import CveMatch
 from secrecon.model.asset import Technology
@@ -81,7 +82,7 @@ def _looked_up(
     knowledge: Knowledge, technologies: Sequence[Technology]
 ) -> tuple[dict[str, Finding], list[str], int]:
     """Of one asset: findings by fingerprint, what could not be decided in words, and how many CVEs were."""
-    present = {":".join(technology.cpe.split(":")[2:5]) for technology in technologies if technology.cpe}
+    present = {key for technology in technologies if (key := key_of(technology.cpe))}
     versioned = {technology.name for technology in technologies if technology.version}
     found: dict[str, Finding] = {}
     notes: list[str] = []

@@ -7,6 +7,7 @@ comparing. Fields are positional on disk.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -137,7 +138,14 @@ def _row(criterion: Criterion, cve: int, at: int, provider: int, qualifiers: int
     if criterion.version != ANY:
         return Row(cve, b"", b"", flags, update, provider, qualifiers, at)
     flags |= LOW_INCLUDED * criterion.start_included | HIGH_INCLUDED * criterion.end_included
-    return Row(cve, limit(criterion.start), limit(criterion.end), flags, update, provider, qualifiers, at)
+    low, high = limit(_opened(criterion.start)), criterion.end
+    high = high if criterion.end_included else _opened(high)
+    return Row(cve, low, limit(high), flags, update, provider, qualifiers, at)
+
+
+def _opened(version: str) -> str:
+    """`8.1.x` and `8.1.*` as the version that they begin with."""
+    return re.sub(r"(?:\.[xX*])+$", "", version)
 
 
 def canonical_update(update: str) -> str:

@@ -32,7 +32,7 @@ from secrecon.intel.records import (
 )
 from secrecon.intel.scores import chosen
 
-FORMAT = 2
+FORMAT = 3
 """Raise with every change of what tables hold: older files are then built again."""
 MAX_SKIPPED = 0.02
 """A file with a larger share of records that do not fit is broken."""
