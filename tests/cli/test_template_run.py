@@ -347,6 +347,8 @@ def test_a_workflow_runs_what_its_first_template_recognised(tmp_path: Path, site
         (("-t", "{dir}/good.yaml", "-l", "{dir}/no-list"), "cannot be read"),
         (("-t", "{dir}/good.yaml", "-l", "{dir}/bad.yaml", "-u", "ftp://x"), "is not an http or https address"),
         (("-t", "{dir}/good.yaml", "-l", "{dir}/blank.txt"), "holds no target"),
+        (("-t", "{dir}/good.yaml", "-u", "http://[::1"), "does not close it"),
+        (("-w", "{dir}/good.yaml", "-u", "127.0.0.1"), "good.yaml cannot be used: line"),
         (("-t", "{dir}/good.yaml", "-u", "127.0.0.1", "-V", "x"), "NAME=VALUE"),
         (("-t", "{dir}/good.yaml", "-u", "127.0.0.1", "--rate", "0"), "--rate"),
         (("-t", "{dir}/good.yaml", "-u", "127.0.0.1", "--require-signed"), "no key is trusted"),

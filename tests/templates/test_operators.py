@@ -226,3 +226,37 @@ def test_internal_matchers_are_true_for_a_flow_and_not_shown() -> None:
 
 def test_a_block_without_operators_is_true_and_shows_nothing() -> None:
     assert (Operators().judge(YES).matched, Operators().judge(YES).results) == (True, ())
+
+
+FAR = "contains(repeat(token, 40000000), 'never')"
+"""More than an expression may produce."""
+
+
+@pytest.mark.parametrize(
+    ("expressions", "every", "matched", "undecided"),
+    [
+        ((FAR,), False, False, True),
+        ((FAR,), True, False, True),
+        ((FAR, "status_code == 200"), False, True, False),
+        (("status_code == 404", FAR), False, False, True),
+        (("status_code == 404", FAR), True, False, False),
+        (("contains(missing, 'x')",), False, False, False),
+    ],
+)
+def test_an_expression_that_goes_too_far_leaves_it_undecided_and_not_clean(
+    expressions: tuple[str, ...], every: bool, matched: bool, undecided: bool
+) -> None:
+    for negative in (False, True):
+        verdict = Operators((Matcher(dsl(*expressions, every=every), negative=negative),)).judge(YES)
+        if undecided:
+            assert not verdict.matched
+            assert "produces more than" in verdict.undecided
+        else:
+            assert (verdict.matched, verdict.undecided) == (matched is not negative, "")
+
+
+def test_another_matcher_may_decide_all_the_same() -> None:
+    far, page, other = Matcher(dsl(FAR)), Matcher(dsl("status_code == 200")), Matcher(dsl("status_code == 404"))
+    assert Operators((far, page)).judge(YES).matched
+    assert Operators((far, other)).judge(YES).undecided
+    assert not Operators((other, far), every=True).judge(YES).undecided

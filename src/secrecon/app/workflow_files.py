@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from secrecon.model.errors import OperatorError
+from secrecon.model.errors import BadInput, OperatorError
 from secrecon.model.scan import Touch
 from secrecon.templates.catalog import MAX_ABOVE, Catalog, Gate, Problem, load
-from secrecon.templates.errors import TemplateRefused
+from secrecon.templates.errors import TemplateInvalid, TemplateRefused
 from secrecon.templates.policy import classify, decide
 from secrecon.templates.workflow import Workflow, named_in, read_workflow
 from secrecon.templates.yamltree import MAX_BYTES
@@ -20,13 +21,14 @@ def load_workflow(
     file: Path, given: Sequence[Path], gate: Gate | None = None, touch: Touch = Touch.ACTIVE
 ) -> tuple[Workflow, Catalog]:
     """The workflow in `file` with its templates, looked for in `given` first. What goes further than `touch` is a problem
-    of the set. Raises TemplateInvalid, OperatorError."""
+    of the set. Raises BadInput, OperatorError."""
     try:
         with file.open("rb") as opened:
             source = opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise OperatorError(f"the workflow {file} cannot be read: {error.strerror}") from error
-    paths, tags = named_in(source)
+    with _told(file):
+        paths, tags = named_in(source)
     above = [file.resolve().parent, *file.resolve().parents[1:MAX_ABOVE], Path.cwd()]
     folders = [path.resolve() for path in given if path.is_dir()]
     if tags:
@@ -42,7 +44,18 @@ def load_workflow(
             entries.append(entry)
         else:
             problems.append(Problem(entry.path, TemplateRefused(decision.why, 0, policy=True)))
-    return read_workflow(source, entries), replace(catalog, problems=tuple(problems))
+    with _told(file):
+        workflow = read_workflow(source, entries)
+    return workflow, replace(catalog, problems=tuple(problems))
+
+
+@contextlib.contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """What is wrong with the workflow, with its name."""
+    try:
+        yield
+    except TemplateInvalid as error:
+        raise BadInput(f"the workflow {file} cannot be used: {error}", "workflow") from error
 
 
 def _first(path: str, folders: Sequence[Path]) -> Path | None:

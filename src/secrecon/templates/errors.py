@@ -5,6 +5,7 @@ TemplateError(BadInput)
 ├── TemplateRefused     it asks for what this engine does not do, by policy or not yet; carries the line
 └── DslError            an expression cannot be read or computed
     ├── MissingVariable it names something that has no value
+    ├── OverLimit       it asks for more than this engine does: what it would have said is not known
     └── FunctionRefused it calls a function that this engine does not offer; the message says why
 """
 
@@ -46,6 +47,10 @@ class MissingVariable(DslError):
     def __init__(self, name: str) -> None:
         super().__init__(f"No parameter '{name}' found")
         self.name = name
+
+
+class OverLimit(DslError):
+    """The expression asks for more bytes or seconds than this engine gives, so nobody knows what it would have said."""
 
 
 class FunctionRefused(DslError):

@@ -14,7 +14,7 @@ from secrecon.templates.documents import PathQuestion, read_document
 from secrecon.templates.dsl.program import Program
 from secrecon.templates.dsl.run import SYSTEM, Ambient
 from secrecon.templates.dsl.values import inward, text_of
-from secrecon.templates.errors import DslError
+from secrecon.templates.errors import DslError, OverLimit
 from secrecon.templates.patterns import Pattern
 from secrecon.templates.render import Text
 from secrecon.templates.sieve import SIEVE, holds
@@ -144,17 +144,23 @@ class BinaryTest:
 @dataclass(frozen=True, slots=True)
 class DslTest:
     """Expressions. One that fails counts as false under `and` and is skipped under `or`; one that gives no boolean is
-    skipped, and cannot be the last word under `and`."""
+    skipped, and cannot be the last word under `and`. Raises OverLimit where only one that went too far could say."""
 
     programs: tuple[Program, ...]
     every: bool = False
 
     def holds(self, data: Data, part: str, ambient: Ambient) -> bool | None:
         held = False
+        over: OverLimit | None = None
         for program in self.programs:
             held = False
             try:
                 value = program.run(data, ambient)
+            except OverLimit as error:
+                if self.every:
+                    raise
+                over = error
+                continue
             except DslError:
                 if self.every:
                     return False
@@ -164,6 +170,8 @@ class DslTest:
             if value is not self.every:
                 return value
             held = value
+        if over is not None and not held:
+            raise over
         return held
 
 

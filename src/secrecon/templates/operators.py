@@ -10,6 +10,7 @@ import functools
 from dataclasses import dataclass
 
 from secrecon.templates.dsl.run import SYSTEM, Ambient
+from secrecon.templates.errors import OverLimit
 from secrecon.templates.extractors import DslTake, Extractor, KeyTake
 from secrecon.templates.matchers import Data, DslTest, Matcher, WordTest
 from secrecon.templates.render import Text
@@ -26,12 +27,14 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`matched`: what a flow sees. `results`: what to report. `extracted`: extractor name to values that are shown.
-    `dynamic`: variables for later requests, there even where nothing matched."""
+    `dynamic`: variables for later requests, there even where nothing matched. `undecided`: why it is not known whether it
+    would have matched."""
 
     matched: bool
     results: tuple[Result, ...]
     extracted: dict[str, tuple[bytes, ...]]
     dynamic: dict[str, bytes | tuple[bytes, ...]]
+    undecided: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,27 @@ class Operators:
         if not self.matchers:
             found = bool(extracted or dynamic) or not self.extractors
             return Verdict(found, _results((), extracted) if extracted else (), extracted, dynamic)
-        hits = self._hits(seen if self.extractors else data, ambient)
+        over: list[OverLimit] = []
+        hits = self._hits(seen if self.extractors else data, ambient, over)
         if hits is None:
-            return Verdict(False, (), {}, dynamic)
+            return Verdict(False, (), {}, dynamic, str(over[0]) if over else "")
         hidden = all(matcher.internal for matcher in self.matchers)
         told = () if self.every else tuple(hit.name for hit in hits if hit.name and not hit.internal)
         return Verdict(True, () if hidden else _results(told, extracted), extracted, dynamic)
 
-    def _hits(self, data: Data, ambient: Ambient) -> tuple[Matcher, ...] | None:
+    def _hits(self, data: Data, ambient: Ambient, over: list[OverLimit]) -> tuple[Matcher, ...] | None:
+        """`over` gets the errors of matchers that went too far to say."""
+
+        def hit(matcher: Matcher) -> bool:
+            try:
+                return matcher.matches(data, ambient)
+            except OverLimit as error:
+                over.append(error)
+                return False
+
         if self.every:
-            return self.matchers if all(matcher.matches(data, ambient) for matcher in self.matchers) else None
-        return tuple(matcher for matcher in self.matchers if matcher.matches(data, ambient)) or None
+            return self.matchers if all(map(hit, self.matchers)) else None
+        return tuple(filter(hit, self.matchers)) or None
 
 
 def _named(extractor: Extractor, values: tuple[bytes, ...]) -> dict[str, bytes | tuple[bytes, ...]]:

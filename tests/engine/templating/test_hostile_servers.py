@@ -125,3 +125,11 @@ async def test_an_attribute_that_can_have_no_such_name_is_none(stage: Stage) -> 
     text = "http:\n  - path: ['{{BaseURL}}/']\n    extractors: [{type: xpath, xpath: ['//a'], attribute: '{'}]\n"
     attempts, _ = await run_all(stage, [template("odd", text)])
     assert (attempts[0].outcome, attempts[0].found) == (Outcome.DONE, ())
+
+
+async def test_an_answer_that_is_too_much_for_an_expression_is_not_clean(stage: Stage) -> None:
+    stage.play([Reply(body="a" * 6_000_000)])
+    text = "http:\n  - path: ['{{BaseURL}}/']\n    matchers:\n      - {type: dsl, dsl: [\"contains(concat(body, body), 'b')\"]}\n"
+    attempts, _ = await run_all(stage, [template("doubles", text)])
+    assert attempts[0].outcome is Outcome.FAILED
+    assert "the answer cannot be judged" in attempts[0].reason

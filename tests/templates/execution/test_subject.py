@@ -68,7 +68,8 @@ def test_one_slash_is_cut_where_the_text_goes_on_with_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["", "ftp://a.test", "http://", "http://a.test:0", "http://a.test:70000", "http://a b/"]
+    "target",
+    ["", "ftp://a.test", "http://", "http://a.test:0", "http://a.test:70000", "http://a b/", "http://[::1"],
 )
 def test_what_is_no_target_is_told(target: str) -> None:
     with pytest.raises(BadInput):

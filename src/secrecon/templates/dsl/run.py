@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from secrecon.templates.dsl.values import Value
-from secrecon.templates.errors import DslError, FunctionRefused
+from secrecon.templates.errors import FunctionRefused, OverLimit
 
 MAX_PRODUCED = 32 * 1024 * 1024
 MAX_OUTPUT = 10 * 1024 * 1024
@@ -75,7 +75,9 @@ class Run:
         return value
 
     def allow(self, size: int) -> None:
-        """Raises DslError when one output, or all of a run together, would become too large."""
+        """Raises OverLimit when one output, or all of a run together, would become too large."""
         self._produced += size
         if size > MAX_OUTPUT or self._produced > MAX_PRODUCED:
-            raise DslError(f"the expression produces more than {MAX_OUTPUT} bytes at once or {MAX_PRODUCED} in all")
+            raise OverLimit(
+                f"the expression produces more than {MAX_OUTPUT} bytes at once or {MAX_PRODUCED} in all"
+            )

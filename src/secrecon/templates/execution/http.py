@@ -249,6 +249,8 @@ class HttpRun:
     def _judge(self, made: Made, hop: Hop, data: dict[str, object]) -> Verdict:
         session = self._session
         verdict = self._block.operators.judge(data, session.ambient)
+        if verdict.undecided:
+            session.trouble(Trouble.INVALID, f"the answer cannot be judged: {verdict.undecided}")
         if verdict.results or self._listens or session.options.status:
             shown = self._shown(made, hop)
             session.found += results(shown, verdict)
@@ -337,4 +339,5 @@ def _joined(first: Verdict, second: Verdict) -> Verdict:
         first.results + second.results,
         {**second.extracted, **first.extracted},
         {**second.dynamic, **first.dynamic},
+        first.undecided or second.undecided,
     )

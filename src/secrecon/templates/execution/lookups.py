@@ -17,6 +17,7 @@ from secrecon.templates.execution.asks import (
     TcpStep,
     TlsAnswer,
     TlsAsk,
+    Trouble,
     WaitAsk,
 )
 from secrecon.templates.execution.events import Found, Waiting, results
@@ -215,6 +216,8 @@ def _judged(
     seen.update(placeholders(tuple(scope.minted)))
     data = {**scope.known, **seen}
     verdict = yield from session.knowing(lambda: operators.judge(data, session.ambient))
+    if verdict.undecided:
+        session.trouble(Trouble.INVALID, f"the answer cannot be judged: {verdict.undecided}")
     session.found += results(shown, verdict)
     if session.options.status and not verdict.matched:
         session.found.append(replace(shown, held=False))

@@ -57,7 +57,9 @@ def parse_subject(text: str) -> Subject:
 def split_authority(written: str, default: int) -> tuple[str, int]:
     """Host and port of `host`, `host:port`, `[v6]:port`. Raises BadInput."""
     if written.startswith("["):
-        host, _, rest = written[1:].partition("]")
+        host, closed, rest = written[1:].partition("]")
+        if not closed:
+            raise BadInput(f"{written[:80]!r} opens a bracket and does not close it", "target")
         port = rest.removeprefix(":")
     elif written.count(":") > 1:
         host, port = written, ""

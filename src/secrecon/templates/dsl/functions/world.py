@@ -14,7 +14,7 @@ from secrecon.templates.dsl.functions.declare import Function, fixed, ranged
 from secrecon.templates.dsl.golayout import DEFAULT_LAYOUTS, MAX_LAYOUT, format_date, parse_date
 from secrecon.templates.dsl.run import MAX_WAIT, Run
 from secrecon.templates.dsl.values import Value, number_of, text_of, text_only, whole
-from secrecon.templates.errors import DslError
+from secrecon.templates.errors import DslError, OverLimit
 
 _ALNUM = (string.ascii_letters + string.digits).encode()
 _LETTERS = string.ascii_letters.encode()
@@ -129,7 +129,7 @@ def _to_unix_time(_: Run, value: Value, layout: Value = None) -> Value:
 def _wait_for(run: Run, seconds: Value) -> Value:
     asked = number_of(seconds, "the seconds of wait_for")
     if not 0 <= asked <= MAX_WAIT:
-        raise DslError(f"wait_for takes 0 to {MAX_WAIT:.0f} seconds")
+        raise OverLimit(f"wait_for takes 0 to {MAX_WAIT:.0f} seconds")
     run.ambient.wait(float(int(asked)))
     return True
 
