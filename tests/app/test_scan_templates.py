@@ -75,6 +75,8 @@ class Scanned:
 @pytest.fixture(scope="module")
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scanned]:
     folder = tmp_path_factory.mktemp("scan") / "set"
+    put(folder, "runs-code", "code:\n  - engine: [sh]\n    source: id\n")
+    put(folder, "misspelt", "http:\n  - pathh: ['{{BaseURL}}/']\n")
     put(folder, "proves", get("/proof", "proof"), cve="CVE-2021-41773")
     put(folder, "doubts", get("/nothing", "never"), cve="CVE-2021-42013")
     put(folder, "seen-product", get("/product", "never"), tags="apache")
@@ -125,6 +127,12 @@ def test_every_template_is_an_attempt_and_a_failed_one_ends_nothing(scanned: Sca
     assert scanned.record.spec.touch is Touch.ACTIVE
     names = {item.check for item in scanned.record.attempts}
     assert "template.broken" not in names
+    unusable = {item.check: item for item in scanned.record.attempts if item.check.endswith(".yaml")}
+    assert sorted(unusable) == ["template.broken.yaml", "template.misspelt.yaml", "template.runs-code.yaml"]
+    assert unusable["template.runs-code.yaml"].outcome is Outcome.SKIPPED
+    assert unusable["template.runs-code.yaml"].reason.startswith("by policy: runs-code.yaml:")
+    assert unusable["template.misspelt.yaml"].outcome is Outcome.FAILED
+    assert "neither path nor raw" in unusable["template.misspelt.yaml"].reason
     assert sum(name.startswith("template.") for name in names) > 50
 
 
@@ -135,7 +143,7 @@ def test_the_report_names_the_sets_by_their_digests(scanned: Scanned) -> None:
     digest, rows, _ = digest_of(scanned.folder)
     assert (feeds[GIVEN]["digest"], feeds[GIVEN]["rows"]) == (digest, rows)
     assert OWN in feeds
-    assert rows == 6
+    assert rows == 8
 
 
 def archive(folder: Path, *names: str) -> Path:

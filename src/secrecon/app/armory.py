@@ -7,7 +7,9 @@ keeps the set that it began with.
 from __future__ import annotations
 
 import datetime
+import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -16,15 +18,17 @@ from secrecon.app.settings import Settings
 from secrecon.app.signed import UNSIGNED, signature_gate
 from secrecon.app.template_sets import fed_folder
 from secrecon.app.template_sets import own_folder as own_folder
-from secrecon.engine.phases.templates import Armed
+from secrecon.engine.phases.templates import Armed, Unusable
 from secrecon.model.errors import OperatorError
-from secrecon.model.scan import FeedInfo
-from secrecon.templates.catalog import Catalog, digest_of, load
+from secrecon.model.scan import FeedInfo, Outcome
+from secrecon.templates.catalog import Catalog, Problem, digest_of, load
+from secrecon.templates.errors import TemplateRefused
 from secrecon.templates.policy import classify
 
 OWN = "templates that ship with SecRecon"
 GIVEN = "templates of the operator"
 FED = "templates of a feed"
+MAX_TOLD = 100
 log_ = structlog.get_logger("secrecon.templates")
 
 
@@ -39,6 +43,7 @@ class Armory:
         self._given = settings.templates
         self._settings = settings
         self._armed: tuple[tuple[Path, ...], tuple[Armed, ...]] = ((), ())
+        self._unusable: tuple[Unusable, ...] = ()
         self._feeds: tuple[tuple[Path, ...], tuple[FeedInfo, ...]] = ((), ())
 
     def armed(self) -> tuple[Armed, ...]:
@@ -47,6 +52,11 @@ class Armory:
         if self._armed[0] != folders:
             self._armed = (folders, self._loaded(folders))
         return self._armed[1]
+
+    def unusable(self) -> tuple[Unusable, ...]:
+        """The files of the operator's own directory that cannot run, as of the last `armed`; the first hundred, and then
+        one line for the rest. Of a feed's set thousands cannot; `templates validate` lists those."""
+        return self._unusable
 
     def feeds(self) -> tuple[FeedInfo, ...]:
         """What reports say of the sets: how many files, how new, and their digest. Nothing is compiled for this."""
@@ -65,11 +75,28 @@ class Armory:
     def _loaded(self, folders: tuple[Path, ...]) -> tuple[Armed, ...]:
         catalog = load(folders, random.SystemRandom(), kept=self._kept, judged=True, gate=self._gate)
         _tell(catalog)
+        given = self._given
+        if given is not None:
+            self._unusable = _unusable([item for item in catalog.problems if os.path.lexists(given / item.path)])
         return tuple(
             Armed(entry.template, entry.safety or classify(entry.template), entry.path)
             for entry in catalog.entries
             if not entry.template.self_contained and not entry.template.watches
         )
+
+
+def _unusable(problems: Sequence[Problem]) -> tuple[Unusable, ...]:
+    found = []
+    for problem in problems[:MAX_TOLD]:
+        policy = isinstance(problem.error, TemplateRefused) and problem.error.policy
+        outcome, why = (Outcome.SKIPPED, "by policy: ") if policy else (Outcome.FAILED, "")
+        found.append(Unusable(problem.path, outcome, f"{why}{problem.where}: {problem.reason}"))
+    more = len(problems) - len(found)
+    if more:
+        found.append(
+            Unusable("more", Outcome.FAILED, f"{more:,} more files cannot be used; `templates validate` lists all")
+        )
+    return tuple(found)
 
 
 def _tell(catalog: Catalog) -> None:

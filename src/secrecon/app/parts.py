@@ -77,7 +77,7 @@ def build_phases(
         HygienePhase(),
         ExposuresPhase(),
         BehaviourPhase(),
-        TemplatesPhase(armory.armed, clock),
+        TemplatesPhase(armory.armed, clock, armory.unusable),
         SsrfPhase(),
         SynthesisPhase(),
     )

@@ -50,6 +50,15 @@ class Armed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """A template file that cannot run: `path` below its folder."""
+
+    path: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Aim:
     """What a plan needs to know of a template, worked out once for a set. `line`: its line in the ledger; `about`: what it
     says it is about; `cost`: its requests."""
@@ -80,7 +89,8 @@ class _Scan:
 
 
 class TemplatesPhase:
-    """The `templates` step. `load` gives the set; it is called when a scan first needs it."""
+    """The `templates` step. `load` gives the set; it is called when a scan first needs it. `unusable`: files of the
+    operator's own set that cannot run, asked after it; each is told once for a scan."""
 
     step: ClassVar[str] = "templates"
     name: ClassVar[PhaseName] = PhaseName.VERIFY
@@ -88,8 +98,14 @@ class TemplatesPhase:
     touch: ClassVar[Touch] = Touch.LIGHT
     modes: ClassVar[frozenset[ScanMode]] = frozenset({ScanMode.FULL})
 
-    def __init__(self, load: Callable[[], Sequence[Armed]], clock: Clock) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Sequence[Armed]],
+        clock: Clock,
+        unusable: Callable[[], Sequence[Unusable]] = tuple,
+    ) -> None:
         self._load = load
+        self._unusable = unusable
         self._clock = clock
         self._scans: weakref.WeakKeyDictionary[Network, _Scan] = weakref.WeakKeyDictionary()
         self._prepared: dict[str, Prepared] = {}
@@ -108,6 +124,9 @@ class TemplatesPhase:
             scan = self._scans[ground.network] = _Scan(Asker(ground.network, self._clock), plan, round_)
         rounds, at = scan.plan.rounds, round_ - scan.first
         judged: list[Judgement] = list(scan.plan.refused) if at == 0 else []
+        if at == 0:
+            url = view.spec.target.url
+            judged += [Attempt(self.name, f"template.{u.path}", url, u.outcome, u.reason) for u in self._unusable()]
         if at >= len(rounds):
             return judged, False
         jobs = await asyncio.to_thread(self._jobs, view, rounds[at])
