@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from tests.report.conftest import ALL_DONE, SHOP, make_record, records, with_callback
 
+from secrecon.model.interaction import OastReach, OastSelfTest
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import Attempt, Outcome, PhaseName
 from secrecon.report import build
@@ -79,3 +80,12 @@ def test_ssrf_that_was_heard_of_is_not_called_untested() -> None:
     heard = build(with_callback(silent))
     assert any(gap.startswith("SSRF could not be tested in full: 4 of 32") for gap in heard.coverage.gaps)
     assert any(cap.reason.startswith("SSRF could not be tested in full: 4") for cap in heard.grade.caps)
+
+
+def test_a_listener_that_nothing_reaches_is_not_enough() -> None:
+    record = make_record()
+    assert build(record).coverage.enough
+    deaf = OastSelfTest(OastReach.BLOCKED, OastReach.NOT_TESTABLE, "its hit was not recorded")
+    assert not build(replace(record, self_test=deaf)).coverage.enough
+    half = replace(deaf, dns=OastReach.REACHABLE)
+    assert build(replace(record, self_test=half)).coverage.enough

@@ -163,8 +163,9 @@ class OastClient:
                 self._heard = self._kept_alive = self._clock.now()
                 return
             if TAKEN not in answer:
+                check = "SECRECON_OAST_TOKEN" if "401" in answer or "403" in answer else "SECRECON_OAST_SERVER"
                 raise OperatorError(
-                    f"the callback server {self.base} refused the registration: {answer}; check SECRECON_OAST_TOKEN"
+                    f"the callback server {self.base} refused the registration: {answer}; check {check}"
                 )
         raise OperatorError(f"the callback server {self.base} says of every new id that it exists already")
 

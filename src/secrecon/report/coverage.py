@@ -69,6 +69,7 @@ def read_coverage(record: ScanRecord, self_test: SelfTest | None) -> Coverage:
     share = assessing.done / assessing.applicable if assessing.applicable else 0.0
     whole = record.status is ScanStatus.COMPLETE and not record.cancelled
     whole = whole and not _PHASES_THAT_MATTER & set(not_run)
+    deaf = self_test is not None and not self_test.reachable
     ssrf_gap = _ssrf_gap(areas[0], self_test)
     heard = any(not hit.own for hit in record.interactions)
     gaps = _gaps(areas, lines, ssrf_gap, tested, heard)
@@ -82,7 +83,7 @@ def read_coverage(record: ScanRecord, self_test: SelfTest | None) -> Coverage:
         lines=lines,
         not_run=not_run,
         tested=tested,
-        enough=whole and tested and share >= ENOUGH_SHARE,
+        enough=whole and tested and share >= ENOUGH_SHARE and not deaf,
         share=share,
         ssrf_gap=ssrf_gap,
         gaps=gaps,
