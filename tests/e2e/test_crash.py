@@ -33,13 +33,13 @@ def prints(report: dict[str, JsonValue]) -> Counter[str]:
 
 
 def test_a_killed_server_finishes_the_scan_after_its_restart(deployment: Deployment) -> None:
-    server, domain = deployment.server, deployment.lab.description.domain
-    undisturbed = server.submit(deployment.key, domain)
+    server, target = deployment.server, str(deployment.lab.description.origin("fetch"))
+    undisturbed = server.submit(deployment.key, target)
     assert wait(deployment, undisturbed.scan_id, 100).status == "complete"
     wanted = prints(server.report(undisturbed.db_scan_id, deployment.key))
     assert wanted
 
-    killed = server.submit(deployment.key, domain)
+    killed = server.submit(deployment.key, target)
     for least in (10, 40, 70, 90):
         status = wait(deployment, killed.scan_id, least)
         server.kill()

@@ -143,12 +143,13 @@ def test_a_name_that_does_not_resolve_ends_as_not_tested() -> None:
 
 
 class Rogue:
-    """A server of one bad habit, in a thread."""
+    """A server of one bad habit, in a thread. `met`: somebody has connected."""
 
     def __init__(self, habit: str) -> None:
         self.habit = habit
         self.port = 0
         self._ready = threading.Event()
+        self.met = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -172,6 +173,7 @@ class Rogue:
         server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.met.set()
         try:
             await reader.readuntil(b"\r\n\r\n")
             if self.habit == "hangs":
@@ -221,7 +223,8 @@ def test_ctrl_c_ends_at_once_with_a_report_that_says_what_was_not_run(rogue: Rog
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
+    assert rogue.met.wait(60)
+    time.sleep(1)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)

@@ -175,7 +175,7 @@ OneScan = Annotated[str | None, Query(max_length=64, description="Count the call
 @router.get(
     "/api/oast/status",
     response_model=shapes.OastAnswer,
-    responses=problems(401, 404),
+    responses=problems(400, 401, 404),
     openapi_extra=SESSION,
     operation_id="oastStatusBySession",
     summary="Callback counts (dashboard)",
@@ -188,7 +188,7 @@ async def oast_by_session(ctx: Ctx, caller: SessionCaller, scan_id: OneScan = No
 @router.get(
     "/api/v1/oast/status",
     response_model=shapes.OastAnswer,
-    responses=problems(401, 403, 404, 429),
+    responses=problems(400, 401, 403, 404, 429),
     openapi_extra=KEY,
     operation_id="oastStatus",
     summary="Callback counts",
