@@ -205,6 +205,29 @@ def test_a_store_that_is_told_to_change_something_is_intrusive(said: str) -> Non
     assert classify(made({"tcp": [{**talk, "inputs": [{"data": "GET a\r\nINFO\r\n"}]}]})).level is ACTIVE
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "contains(BaseURL, 'example') ? 'x' : concat(';who', 'ami')",
+        "contains(BaseURL, 'example') ? 'x' : ';who' + 'ami'",
+        "unix_time() > 2000000000 ? reverse('imaohw;') : 'x'",
+        "repeat(reverse('imaohw;'), len(Hostname) - 14)",
+        "contains(BaseURL, 'example') ? 'x' : base64_decode('O3dob2FtaQ==')",
+    ],
+)
+def test_what_a_choice_would_send_elsewhere_is_read_too(expression: str) -> None:
+    assert http(get("/?q={{" + expression + "}}")).level is INTRUSIVE
+
+
+def test_a_program_that_puts_texts_together_cannot_be_read() -> None:
+    for line in ("set('p', ';imaohw'.split('').reverse().join(''))", "set('p', ';who' + a)", "set('p', atob(b))"):
+        safety = http(get("/?q={{p}}"), flow=f"{line};\nhttp(1);")
+        assert safety.level is INTRUSIVE
+        assert "makes up what it sends" in safety.words
+    plain = http(get("/?q={{p}}"), flow="for (let p of iterate(template.ps)) { set('p', p); http(1); }")
+    assert plain.level is ACTIVE
+
+
 def test_tags_count_but_are_not_needed() -> None:
     for tag in ("intrusive", "dos", "fuzz", "brute-force", "default-login", "fileupload", "time-based-sqli"):
         assert classify(made({"http": [get("/")]}, tags=f"cve,{tag}")).level is INTRUSIVE

@@ -175,7 +175,12 @@ class _Reader:
             return value.encode("utf-8", "surrogateescape")
 
     def _rendered(self, text: Text, scope: Examples) -> str:
-        """Filled in; as written where that does not work out with example values."""
+        """Filled in; as written where that does not work out with example values. What its expressions hold is taken in part
+        by part, as a choice may send another one to a real target."""
+        for piece in text.pieces:
+            for value in piece.program.each(scope, self._ambient) if isinstance(piece, Formula) else ():
+                if isinstance(value, bytes):
+                    self._add(value.decode("latin-1"))
         try:
             return text.render(scope, self._ambient).decode("latin-1")
         except DslError:

@@ -108,6 +108,11 @@ def classify(template: Template) -> Safety:
     reasons = [Reason(_INTRUSIVE_TAGS[tag]) for tag in _tags(template) if tag in _INTRUSIVE_TAGS]
     reasons += [Reason(f"it sends {method}") for method in sorted(sent.methods & _WRITES)]
     reasons += [Reason("its method cannot be read", method) for method in sorted(sent.methods) if "{" in method]
+    flow = template.flow.source if isinstance(template.flow, FlowScript) else ""
+    made = signs.MAKES_TEXT.search(flow)
+    reasons += (
+        [Reason("a program of its own makes up what it sends", made.group(0).strip())] if made is not None else []
+    )
     reasons += [Reason("it fuzzes")] if template.fuzzes else []
     reasons += [] if sent.complete else [Reason("there is more in it than is read")]
     reasons += [

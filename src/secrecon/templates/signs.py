@@ -256,6 +256,11 @@ SPOKEN_CHANGE = re2.compile(
     r"migrate|script\s+\w+|debug)\s+\S"
 )
 """A change as the line protocols of stores say it."""
+MAKES_TEXT = re2.compile(
+    r"\.(?:reverse|join|concat|replace\w*|char\w*|slice|substr\w*|split|map|at|repeat|pad\w+|from\w+|to\w+Case)\b|\[[\"']|"
+    r"\b(?:atob|unescape|decodeURI\w*|eval|Function)\b|[^+]\+[^+]|`"
+)
+"""A program that puts texts together, so that reading it does not tell what it sends."""
 AUTHORIZATION = re2.compile(
     r"(?im)^\s*(?:proxy-)?authorization:\s*(?:basic\s+(\S+)|ntlm\s+\S|digest\s.*response=\S)"
 )

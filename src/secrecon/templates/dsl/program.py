@@ -6,8 +6,9 @@ functions may produce, so that a bomb of repeats ends in DslError and not in the
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -36,12 +37,23 @@ _NAMES = frozenset(FUNCTIONS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """One expression. `names`: the variables it reads; `calls`: the functions it calls, by their full names."""
+    """One expression. `names`: the variables it reads; `calls`: the functions it calls, by their full names; `parts`: its
+    calls, sums and choices, each by itself."""
 
     source: str
     names: frozenset[str]
     calls: frozenset[str]
     step: _Step
+    parts: tuple[_Step, ...] = ()
+
+    def each(self, variables: Mapping[str, object], ambient: Ambient) -> Iterator[Value]:
+        """The value of each part that has one, also of those that a choice leaves out. For who reads an expression without
+        trusting it."""
+        if len(self.parts) < 2:
+            return  # it is the whole
+        for part in self.parts:
+            with contextlib.suppress(DslError):
+                yield part(Run(variables, ambient))
 
     def run(self, variables: Mapping[str, object], ambient: Ambient = SYSTEM) -> Value:
         """The value with these variables. Raises DslError."""
@@ -56,12 +68,12 @@ def compile_expression(expression: str) -> Program:
 
 def build(expression: str, filled: Callable[[bytes], Filled | None]) -> Program:
     """As `compile_expression`, not kept; a literal for which `filled` gives something is filled in at each run."""
-    making = _Making(set(), set(), filled)
+    making = _Making(set(), set(), filled, [])
     try:
         step = _compile(parse(expression, _NAMES), making)
     except RecursionError as error:  # expressions in literals of expressions add up
         raise DslError("an expression nested too deep") from error
-    return Program(expression, frozenset(making.names), frozenset(making.calls), step)
+    return Program(expression, frozenset(making.names), frozenset(making.calls), step, tuple(making.parts))
 
 
 class Filled(Protocol):
@@ -81,9 +93,17 @@ class _Making:
     names: set[str]
     calls: set[str]
     filled: Callable[[bytes], Filled | None]
+    parts: list[_Step]
 
 
 def _compile(node: Node, making: _Making) -> _Step:
+    step = _step(node, making)
+    if isinstance(node, Call | Chain | Ternary | Coalesce):
+        making.parts.append(step)
+    return step
+
+
+def _step(node: Node, making: _Making) -> _Step:
     match node:
         case Literal(value):
             return _literal(value, making)
