@@ -34,6 +34,8 @@ async def test_a_scan_from_form_to_report(browser: Browser, ctx: Context, ada: C
     await run_to_end(ctx, scan_id)
     page = await browser.page(f"/scans/{scan_id}")
     assert "The scan is finished." in page.words
+    assert "reloads every five seconds" not in page.words
+    assert "so far" not in page.words
     assert ("meta", "http-equiv", "refresh") not in page.attributes
     dashboard = await browser.page("/")
     assert TARGET in dashboard.words
