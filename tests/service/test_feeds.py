@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import random
+import resource
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from secrecon.model.errors import BadInput, Conflict, OperatorError
 from secrecon.net.feeds import FeedFetcher
 from secrecon.service.feed_bundle import export_bundle, import_bundle, is_bundle
 from secrecon.service.feeds import FeedOutcome, feeds_health, import_files, kept_feeds, rebuild, sync_feeds
-from secrecon.service.feeds_state import FeedStore, current_index
+from secrecon.service.feeds_state import FeedEntry, FeedStore, current_index
 
 SHOP = "a:acme:shop"
 NOW = 1_795_600_000.0  # 2026-11-25
@@ -233,6 +235,70 @@ def test_a_bundle_that_was_changed_brings_nothing_or_an_alarm(store: FeedStore, 
         assert not fresh.load().index
     with pytest.raises(BadInput, match="nothing to export"):
         export_bundle(FeedStore(tmp_path / "empty"), tmp_path / "none", NOW)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "../../evil"},
+        {"name": "x" * 81},
+        {"name": 5},
+        {"kind": "none"},
+        {"fetched": "never"},
+        {"fetched": float("nan")},
+        {"rows": "many"},
+        {"date": "soon"},
+    ],
+)
+def test_a_list_with_a_field_that_is_none_is_refused(wrong: dict[str, object]) -> None:
+    good = {"name": "nvd-n", "kind": "nvd", "fetched": NOW, "rows": 4, "date": "2026-11-20"}
+    assert FeedEntry.read(good).rows == 4
+    with pytest.raises((ValueError, TypeError)):
+        FeedEntry.read({**good, **wrong})
+
+
+def test_a_bundle_from_the_future_does_not_stay_fresh_for_ever(store: FeedStore, tmp_path: Path) -> None:
+    (tmp_path / "n.json").write_bytes(nvd_of(4))
+    import_files(store, [tmp_path / "n.json"], NOW + 1000 * DAY)
+    made = export_bundle(store, tmp_path / "bundle", NOW)
+    other = FeedStore(tmp_path / "other")
+    import_bundle(other, made.path, NOW, trust=made.key)
+    assert (other.load().entries["nvd-n"].fetched, other.load().entries["nvd-n"].checked) == (NOW, NOW)
+
+
+def test_files_that_begin_alike_are_feeds_of_their_own(store: FeedStore, tmp_path: Path) -> None:
+    for page in ("nvd.page.1.json", "nvd.page.2.json"):
+        (tmp_path / page).write_bytes(nvd_of(4))
+    outcomes = import_files(store, [tmp_path / "nvd.page.1.json", tmp_path / "nvd.page.2.json"], NOW)
+    assert [outcome.name for outcome in outcomes] == ["nvd-nvd-page-1", "nvd-nvd-page-2"]
+
+
+def test_what_stays_is_told_beside_a_problem(store: FeedStore, tmp_path: Path) -> None:
+    (tmp_path / "n.json").write_bytes(nvd_of(40))
+    import_files(store, [tmp_path / "n.json"], NOW)
+    (tmp_path / "n.json").write_bytes(nvd_of(4))
+    (outcome,) = import_files(store, [tmp_path / "n.json"], NOW)
+    assert (outcome.rows, "more than a tenth is missing" in outcome.problem) == (40, True)
+
+
+def test_a_full_disk_leaves_no_part_and_an_alarm(store: FeedStore, tmp_path: Path) -> None:
+    (tmp_path / "n.json").write_bytes(nvd_of(4))
+    (tmp_path / "m.json").write_bytes(nvd_of(2_000))
+    import_files(store, [tmp_path / "n.json"], NOW)
+    before = store.load().index
+    (tmp_path / "m.json.xz").write_bytes(lzma.compress((tmp_path / "m.json").read_bytes()))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (tmp_path / "m.json.xz").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(size, 20_000) + 1_000, most))
+    try:
+        with pytest.raises(OperatorError, match="scans use the one before"):
+            import_files(store, [tmp_path / "m.json.xz"], NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    manifest = store.load()
+    assert (manifest.index, "cannot be written" in manifest.index_alarm) == (before, True)
+    assert [path.name for path in (store.root / "index").iterdir()] == [before]
+    assert rebuild(store, NOW).index_alarm == ""
 
 
 def test_one_at_a_time_and_a_broken_state_is_told(store: FeedStore, tmp_path: Path) -> None:

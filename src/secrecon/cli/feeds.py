@@ -23,11 +23,14 @@ from secrecon.app.feeds import feed_sources, sync
 from secrecon.app.settings import load_settings
 from secrecon.cli.options import data_dir_option
 from secrecon.cli.show import plain, stderr_console
+from secrecon.report.text import count
 from secrecon.service.feed_bundle import export_bundle, import_bundle, is_bundle
 from secrecon.service.feeds import FeedHealth, FeedOutcome, Told, feeds_health, import_files, rebuild
 from secrecon.service.feeds_state import FeedStore
 
 EXIT_ALARM = 1
+WIDE = 700
+"""Characters of a line that says what became of a feed."""
 smaller_option = click.option(
     "--accept-smaller",
     is_flag=True,
@@ -142,8 +145,9 @@ def _end(outcomes: list[FeedOutcome], store: FeedStore) -> None:
     for outcome in outcomes:
         state = outcome.problem or ("taken in" if outcome.changed else "unchanged")
         dated = f" of {outcome.date}" if outcome.date else ""
-        rows = f"{outcome.rows:,} records{dated}" if outcome.rows else "nothing kept"
-        click.echo(plain(f"{outcome.name}: {state} ({rows})"))
+        stays = "kept as before: " if outcome.problem else ""
+        rows = f"{stays}{count(outcome.rows, 'record')}{dated}" if outcome.rows else "nothing kept"
+        click.echo(plain(f"{outcome.name}: {state} ({rows})", WIDE))
     click.echo(_index_line(store))
     alarms = [outcome.name for outcome in outcomes if outcome.problem]
     if alarms or store.load().index_alarm:

@@ -145,14 +145,16 @@ def _take(
         )
         manifest = admit(store, manifest, given, now)
     except FeedBroken as error:
+        kept = known or FeedEntry(entry.name, entry.kind)
         return alarmed(manifest, entry.name, entry.kind, str(error), now), FeedOutcome(
-            entry.name, False, 0, "", str(error)
+            entry.name, False, kept.rows, kept.date, str(error)
         )
     finally:
         part.unlink(missing_ok=True)
     # as old as it was where it was fetched
-    manifest = manifest.having(replace(manifest.entries[entry.name], fetched=entry.fetched, checked=entry.checked))
-    return manifest, FeedOutcome(entry.name, True, entry.rows, entry.date)
+    taken = manifest.entries[entry.name]
+    manifest = manifest.having(replace(taken, fetched=min(entry.fetched, now), checked=min(entry.checked, now)))
+    return manifest, FeedOutcome(entry.name, True, taken.rows, taken.date)
 
 
 @contextmanager
@@ -186,7 +188,7 @@ def _entries(path: Path, listed: bytes) -> list[FeedEntry]:
         if raw["format"] != FORMAT:
             raise ValueError("it was made by another version of SecRecon")
         return [FeedEntry.read(entry) for entry in raw["feeds"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be understood: {error}") from error
 
 

@@ -30,6 +30,7 @@ FUTURE = datetime.timedelta(days=2)
 TEMPLATE_SUFFIXES = (".yaml", ".yml", ".txt", ".json", ".js")
 MAX_TEMPLATE_FILES = 100_000
 _SAFE = re.compile(r"[A-Za-z0-9._@+-]{1,120}")
+_SUFFIXES = re.compile(r"(?:\.(?:json|gz|xz|zst|bin))+$")
 _YEAR = re.compile(r"nvdcve-2\.0-(\d{4}|modified|recent)\b")
 
 
@@ -95,7 +96,7 @@ def name_of(path: Path, kind: Kind) -> tuple[str, bool]:
     told, so that the one takes the other's place."""
     if kind is Kind.NVD:
         found = _YEAR.search(path.name)
-        part = found[1] if found else re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-")
+        part = found[1] if found else re.sub(r"[^a-z0-9]+", "-", _SUFFIXES.sub("", path.name.lower())).strip("-")
         return f"nvd-{part}"[:60], part in ("modified", "recent")
     if kind is Kind.OSV:
         return f"osv-{_ecosystem(path)}"[:60], False

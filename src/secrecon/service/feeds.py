@@ -7,6 +7,7 @@ has the old one open keeps it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import tarfile
@@ -186,7 +187,8 @@ def _import(
         manifest = admit(store, manifest, Given(name, path, False, kind, delta, smaller=smaller), now)
     except FeedBroken as error:
         problem = f"{path.name}: {error}"
-        return alarmed(manifest, name, kind, problem, now), FeedOutcome(name, False, 0, "", problem)
+        kept = known or FeedEntry(name, kind)
+        return alarmed(manifest, name, kind, problem, now), FeedOutcome(name, False, kept.rows, kept.date, problem)
     entry = manifest.entries[name]
     return manifest, FeedOutcome(name, known is None or known.sha256 != entry.sha256, entry.rows, entry.date)
 
@@ -295,8 +297,13 @@ def indexed(store: FeedStore, manifest: Manifest, now: float, told: Told) -> Man
     except FeedBroken as error:
         return replace(manifest, index_alarm=str(error))
     except OSError as error:
+        problem = f"the index cannot be written: {error.strerror or error}"
+        with contextlib.suppress(
+            OperatorError
+        ):  # a full disk may not hold this either; the error below is told anyway
+            store.save(replace(manifest, index_alarm=problem))
         raise OperatorError(
-            f"the index cannot be written: {error.strerror or error}; nothing was changed. Free some disk and run it again"
+            f"{problem}; scans use the one before. Free some disk and run `secrecon feeds rebuild`"
         ) from error
     finally:
         if previous is not None:

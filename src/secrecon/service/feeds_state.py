@@ -13,20 +13,26 @@ A crash at any moment leaves the manifest of before or of after, and both name o
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from secrecon.intel.feeds.kinds import Kind
 from secrecon.model.errors import Conflict, OperatorError
 
 FORMAT = 1
+_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,80}")
 MAX_MANIFEST = 4_000_000
 SETS_KEPT = 2
 """Template sets: the one in use, and the one before for whoever is still reading it."""
@@ -56,9 +62,15 @@ class FeedEntry:
 
     @classmethod
     def read(cls, raw: Mapping[str, object]) -> Self:
-        known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
-        known["kind"] = Kind(str(known.get("kind")))
-        return cls(**known)  # type: ignore[arg-type]
+        """The entry of a manifest or of a bundle's list. Raises ValueError or TypeError where a field is not what it must be."""
+        entry = msgspec.convert({name: raw[name] for name in cls.__dataclass_fields__ if name in raw}, cls)
+        if not _NAME.fullmatch(entry.name):
+            raise ValueError(f"a feed is named {entry.name[:80]!r}")
+        if not all(math.isfinite(at) and at >= 0 for at in (entry.fetched, entry.checked, entry.alarm_at)):
+            raise ValueError(f"{entry.name} has a time that is none")
+        if entry.date:
+            datetime.date.fromisoformat(entry.date)
+        return entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,10 @@ class Writer:
             if kind is None:
                 self._finish()
         finally:
-            self._file.close()
-            self._fresh.unlink(missing_ok=True)
+            try:
+                self._file.close()  # writes what is left, which a full disk refuses again
+            finally:
+                self._fresh.unlink(missing_ok=True)
 
     def table(self, name: str, rows: Iterable[tuple[bytes, bytes]], of: str = "") -> None:
         """Write a table. `rows` come in the order of their keys, each key once. Raises ValueError where not."""
