@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -63,7 +64,7 @@ class _Canary:
     refused: bool = False
 
 
-class _Callbacks:
+class _Callbacks(ABC):
     """What both have in common. `origin`: where payloads lead to. `domain`: whose names carry tokens, "" for none."""
 
     settings: ClassVar[tuple[str, str]]
@@ -102,7 +103,7 @@ class _Callbacks:
             self._turned(payload.hostname, first)
         return payload
 
-    def _turned(self, hostname: str, first: str) -> None:
+    def _turned(self, hostname: str, first: str) -> None:  # noqa: B027 - only names of our own zone can turn
         """Have the name lead to `first` once."""
 
     async def self_test(self, network: Network, log: HitLog, addresses: Sequence[str]) -> OastSelfTest:
@@ -120,16 +121,17 @@ class _Callbacks:
         dns, dns_words = self._dns_verdict(by_dns, arrived)
         return OastSelfTest(http, dns, f"HTTP: {http_words} DNS: {dns_words}", str(self.origin))
 
+    @abstractmethod
     def _token(self, *, own: bool = False) -> str:
-        raise NotImplementedError
+        """A fresh token. `own`: of our own traffic."""
 
     def _unready(self) -> str:
         """Why nothing can be tested now, "" where it can."""
         return ""
 
+    @abstractmethod
     async def _nearness(self, network: Network) -> int:
         """How near what we contact is: an index of `_REACH`."""
-        raise NotImplementedError
 
     def _strange(self, exchange: HttpExchange, token: str) -> str:
         """What is wrong with the answer to the HTTP canary, "" where nothing is."""
