@@ -41,6 +41,10 @@ def test_from_nothing_to_another_machine(tmp_path: Path) -> None:
     refused = secrecon(two, "import", str(tmp_path / "bundle"), code=3)
     assert f"--trust {key}" in refused.stderr
     secrecon(two, "import", str(tmp_path / "bundle"), "--trust", key)
+    (index,) = (two / "feeds" / "index").iterdir()
+    index.write_bytes(b"of another version")
+    assert "secrecon feeds rebuild" in secrecon(two, "status", code=1).stdout
+    secrecon(two, "rebuild", "--quiet")
     table = secrecon(two, "status").stdout
     assert "nvd-n" in table
     assert "never fetched" in table

@@ -69,6 +69,20 @@ def keeper(settings: Settings, ctx: Context) -> FeedKeeper:
     return FeedKeeper(ctx, store, library.current, fetch, (*feeds, "rebuild", *where))
 
 
+def index_trouble(store: FeedStore) -> str:
+    """Why the index that is kept cannot be used, "" where it can or there is none."""
+    manifest = store.load()
+    path = store.index_path(manifest)
+    if manifest.index_alarm:
+        return f"it could not be rebuilt: {manifest.index_alarm}; scans use the one before"
+    try:
+        if path is not None:
+            Index(path).close()
+    except (IndexBroken, OSError) as error:
+        return f"{error}: run `secrecon feeds rebuild`; scans use the curated core alone"
+    return ""
+
+
 class Library:
     """What scans look things up in: the core, and the index in use, which is opened again when it was replaced. Whoever took
     one keeps it to the end. `broken`: why the index cannot be used, "" where it can or there is none."""

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from secrecon.app.feeds import feed_sources, sync
+from secrecon.app.feeds import feed_sources, index_trouble, sync
 from secrecon.app.settings import load_settings
 from secrecon.cli.options import data_dir_option
 from secrecon.cli.show import plain, stderr_console
@@ -100,14 +100,14 @@ def status_command(as_json: bool, data_dir: Path | None) -> None:
     settings = load_settings(data_dir=data_dir)
     store, now = FeedStore(settings.data_dir), time.time()
     health = feeds_health(store, feed_sources(settings, now), now)
-    manifest = store.load()
+    manifest, trouble = store.load(), index_trouble(store)
     if as_json:
-        index = {"file": manifest.index, "built": manifest.index_built, "alarm": manifest.index_alarm}
+        index = {"file": manifest.index, "built": manifest.index_built, "alarm": trouble}
         click.echo(json.dumps({"feeds": [asdict(feed) for feed in health], "index": index}, indent=2))
     else:
         _table(health)
         click.echo(_index_line(store))
-    sys.exit(EXIT_ALARM if manifest.index_alarm or any(feed.state == "alarm" for feed in health) else 0)
+    sys.exit(EXIT_ALARM if trouble or any(feed.state == "alarm" for feed in health) else 0)
 
 
 @feeds.command("export")
@@ -150,14 +150,14 @@ def _end(outcomes: list[FeedOutcome], store: FeedStore) -> None:
         click.echo(plain(f"{outcome.name}: {state} ({rows})", WIDE))
     click.echo(_index_line(store))
     alarms = [outcome.name for outcome in outcomes if outcome.problem]
-    if alarms or store.load().index_alarm:
+    if alarms or index_trouble(store):
         sys.exit(EXIT_ALARM)
 
 
 def _index_line(store: FeedStore) -> str:
-    manifest = store.load()
-    if manifest.index_alarm:
-        return f"the index could not be rebuilt: {plain(manifest.index_alarm)}; scans use the one before"
+    manifest, trouble = store.load(), index_trouble(store)
+    if trouble:
+        return f"the index has an alarm: {plain(trouble)}"
     path = store.index_path(manifest)
     if path is None:
         return "no index: scans use the curated core alone"
