@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from tests.certificates import make_certificate
 
@@ -12,6 +14,17 @@ pytest_plugins = ["tests.databases"]
 
 settings.register_profile("secrecon", deadline=None)  # how long an example takes is for benchmarks, not for tests
 settings.load_profile("secrecon")
+
+
+@pytest.fixture(autouse=True)
+def _log_settings_last_one_test() -> Iterator[None]:
+    """A command that a test runs in this process sets up its log; the next test must not find it."""
+    configured, before = structlog.is_configured(), structlog.get_config()
+    yield
+    if configured:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
