@@ -86,7 +86,7 @@ async def test_hits_are_handed_on_and_only_then_acknowledged(server: Listener) -
         (found,) = await told.book.until(1)
         assert (found.token, found.protocol, found.own) == (token, CallbackProtocol.HTTP, False)
         await until(lambda: server.sessions is not None and server.sessions.held == 0)
-        assert polling.running
+        await until(lambda: polling.running)
         await hit(server.http_port, polling.token(own=True))
         assert (await told.book.until(2))[1].own
     assert len(told.book.hits) == 2

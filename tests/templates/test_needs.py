@@ -86,7 +86,11 @@ words = st.sampled_from(["abc", "xyz", "a", "x", "=", "1", "zz", "ab", "ABC", "X
 def test_a_pattern_finds_the_same_with_and_without_a_look_for_what_it_needs(source: str, text: str) -> None:
     pattern = Pattern(source.encode())
     assert pattern.found_in(text.encode()) == (pattern.compiled.search(text.encode()) is not None)
-    whole = [match.group(0) for match in pattern.compiled.finditer(text.encode())]
+    whole, end = [], -1
+    for match in pattern.compiled.finditer(text.encode()):
+        if match.group(0) or match.start() != end:  # Go does not count an empty match right behind another one
+            whole.append(match.group(0))
+        end = match.end()
     assert list(Pattern(source.encode()).matches(text.encode())) == whole
 
 
