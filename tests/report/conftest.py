@@ -107,6 +107,9 @@ def make_record(*findings: Finding) -> ScanRecord:
         facts=(
             Asset(AssetType.DOMAIN, "shop.acme.test", "target"),
             Service("shop.acme.test", "127.0.0.2", 8080, "http", origin, "nginx/1.18.0"),
+            Service(
+                "shop.acme.test", "127.0.0.2", 22, "ssh", None, "SSH-2.0-OpenSSH_9.2p1", None, "openssh", "9.2p1"
+            ),
             Technology(SHOP, "nginx", "1.18.0", "cpe:2.3:a:f5:nginx", "header Server: nginx/1.18.0", 0.9),
             Page(f"{SHOP}/", 200, "text/html", "Shop", 1_000, "00" * 32, 0),
         ),

@@ -66,6 +66,8 @@ def test_fields_are_carried_over() -> None:
     assert finding["evidence"][0]["request"].startswith("GET /.git/HEAD HTTP/1.1\nHost:")
     assert [feed["name"] for feed in document["feeds"]] == [feed.name for feed in FEEDS]
     assert document["asset_counts"] == {"domain": 1, "subdomain": 0, "ip": 0, "sensitive_path": 0, "total": 1}
+    ssh = next(service for service in document["services"] if service["protocol"] == "ssh")
+    assert (ssh["asset"], ssh["product"], ssh["version"]) == ("shop.acme.test:22", "openssh", "9.2p1")
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -1.0, 7.0])

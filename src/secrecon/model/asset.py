@@ -71,7 +71,12 @@ class TlsInfo:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Something that answered on a port. `origin` is set for http(s) services. `banner` is bounded text."""
+    """Something that answered on a TCP port.
+
+    `protocol`: what it speaks (`http`, `ssh`, `imaps`), `unknown` where it accepted a connection and could not be told.
+    `origin` is set for http(s) services. `banner` is bounded text. `product`: a stable id, such as `openssh`, and its
+    `version`; both "" where it did not tell.
+    """
 
     host: str
     address: str
@@ -80,11 +85,15 @@ class Service:
     origin: Origin | None = None
     banner: str = ""
     tls: TlsInfo | None = None
+    product: str = ""
+    version: str = ""
 
     @property
     def asset(self) -> str:
         """How the ledger names it: the origin, or host:port."""
-        return str(self.origin) if self.origin else f"{self.host}:{self.port}"
+        if self.origin:
+            return str(self.origin)
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def key(self) -> str:

@@ -198,6 +198,8 @@ def _services(record: ScanRecord) -> tuple[ServiceSeen, ...]:
             protocol=line(fact.protocol, 40),
             banner=line(fact.banner, 500),
             tls=None if fact.tls is None else _tls(fact.tls),
+            product=line(fact.product, 100),
+            version=line(fact.version, 100),
         )
         for fact in seen.values()
     ]

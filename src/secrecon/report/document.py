@@ -277,6 +277,14 @@ class ServiceSeen:
     protocol: str
     banner: str
     tls: TlsSeen | None
+    product: str
+    version: str
+
+    @property
+    def speaks(self) -> str:
+        """For people: `ssh (openssh 9.2p1)`."""
+        told = f"{self.product} {self.version}".strip()
+        return f"{self.protocol} ({told})" if told else self.protocol
 
 
 @dataclass(frozen=True, slots=True)

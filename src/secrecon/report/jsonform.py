@@ -201,6 +201,8 @@ def _service(service: ServiceSeen) -> Json:
         "address": service.address,
         "port": service.port,
         "protocol": service.protocol,
+        "product": service.product or None,
+        "version": service.version or None,
         "banner": service.banner or None,
         "tls": tls,
     }
