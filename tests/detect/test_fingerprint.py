@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secrecon.detect.favicon import favicon_hash
-from secrecon.detect.fingerprint import Fingerprints, dedupe, distribution_of
+from secrecon.detect.fingerprint import Fingerprints, dedupe
+from secrecon.detect.packaged import distribution_of
 from secrecon.model.asset import Technology
 from secrecon.model.http import Headers, HttpExchange, HttpReply, HttpRequest
 from secrecon.model.target import Origin
@@ -164,7 +165,7 @@ def test_left_out_scripts_are_left_to_their_own_reading(fingerprints: Fingerprin
     [
         ("nginx/1.18.0 (Ubuntu)", "Ubuntu"),
         ("Apache/2.4.52 (Debian)", "Debian"),
-        ("PHP/8.2.7-1~deb12u1", "Debian"),
+        ("PHP/8.2.7-1~deb12u1", "Debian 12"),
         ("PHP/8.2.28-1+deb12u1", "Debian 12"),
         ("PHP/7.4.3-4ubuntu2.18", "Ubuntu"),
         ("OpenSSH_9.6p1 Ubuntu-3ubuntu13-0ubuntu1", "Ubuntu"),
@@ -272,3 +273,13 @@ def test_anything_may_come_back(body: bytes, headers: list[tuple[str, str]], tar
 
 
 LOADED = Fingerprints.load()
+
+
+def test_a_header_with_a_revision_names_the_package(fingerprints: Fingerprints) -> None:
+    headers = (HTML, ("X-Powered-By", "PHP/7.4.33-0+deb11u1"))
+    (php,) = fingerprints.identify(ASSET, exchange(headers=headers))
+    assert (php.distribution, php.package, php.package_version) == (
+        "Debian 11",
+        "deb/debian:11/php7.4",
+        "7.4.33-0+deb11u1",
+    )

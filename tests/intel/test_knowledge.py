@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.intel import madeup
 
+from secrecon.detect.packaged import read_banner
 from secrecon.intel import ssvc
 from secrecon.intel.aliases import load_aliases
 from secrecon.intel.core import load_core
@@ -62,6 +63,22 @@ def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Knowledge]:
             {"introduced": "0"},
             {"fixed": "1:8.4p1-5+deb11u3"},
             aliases=["CVE-2026-1004"],
+        ),
+        madeup.osv_record(
+            "UBUNTU-CVE-2026-1004",
+            "Ubuntu:Pro:18.04:LTS",
+            "openssh",
+            {"introduced": "0"},
+            {"fixed": "1:7.6p1-4ubuntu0.7+esm4"},
+            aliases=["CVE-2026-1004"],
+        ),
+        madeup.osv_record(
+            "USN-1",
+            "Ubuntu:Pro:18.04:LTS",
+            "openssh",
+            {"introduced": "0"},
+            {"fixed": "1:7.6p1-4ubuntu0.7+esm9"},
+            aliases=["CVE-2026-1004", "CVE-2026-9999"],
         ),
         madeup.osv_record(
             "PYSEC-1", "PyPI", "gunicorn", {"introduced": "0"}, {"fixed": "22.0"}, aliases=["CVE-2026-1005"]
@@ -145,10 +162,45 @@ def test_a_distribution_makes_it_possible_and_its_own_word_settles_it(knowledge:
     ).matches
     assert (old.level, old.confidence) == (EvidenceLevel.VERSION_RANGE, IN_RANGE)
     assert "is affected" in old.reason
-    assert (
-        knowledge.look_up(seen("openssh", "8.4p1", ssh, package_version="1:8.4p1-5+deb11u3", **package)).matches
-        == ()
+    mended = knowledge.look_up(seen("openssh", "8.4p1", ssh, package_version="1:8.4p1-5+deb11u3", **package))
+    assert (mended.matches, mended.mended) == ((), ("CVE-2026-1004",))
+
+
+@pytest.mark.parametrize(
+    ("banner", "expected"),
+    [
+        ("SSH-2.0-OpenSSH_8.4p1 Debian-5+deb11u3", "mended"),
+        ("SSH-2.0-OpenSSH_8.4p1 Debian-5+deb11u2", "affected"),
+        ("SSH-2.0-OpenSSH_7.6p1 Ubuntu-4ubuntu0.7+esm4", "mended"),  # by the record of the CVE, not by the advisory
+        ("SSH-2.0-OpenSSH_7.6p1 Ubuntu-4ubuntu0.7", "affected"),
+        ("SSH-2.0-OpenSSH_7.9p1 Debian-10+deb10u2", "doubt"),
+        ("SSH-2.0-OpenSSH_8.0 FreeBSD-20240701", "doubt"),
+        ("SSH-2.0-OpenSSH_8.0", "range"),
+        ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3", "outside"),
+    ],
+)
+def test_a_banner_gets_the_answer_of_whoever_built_it(knowledge: Knowledge, banner: str, expected: str) -> None:
+    told = read_banner(banner)
+    assert told is not None
+    known = knowledge.look_up(
+        seen(
+            told.product,
+            told.version,
+            "cpe:2.3:a:openbsd:openssh",
+            told.distribution,
+            told.package,
+            told.package_version,
+        )
     )
+    if expected in ("mended", "outside"):
+        assert (known.matches, known.mended) == ((), ("CVE-2026-1004",) if expected == "mended" else ())
+        return
+    (match,) = known.matches
+    sure = expected != "doubt"
+    assert match.level is (EvidenceLevel.VERSION_RANGE if sure else EvidenceLevel.BANNER)
+    assert match.confidence == (IN_RANGE if sure else BACKPORT_POSSIBLE)
+    assert ("is affected" in match.reason) is (expected == "affected")
+    assert ("may have backported" in match.reason) is bool(told.distribution)
 
 
 def test_packages_are_looked_up_by_their_own_rules(knowledge: Knowledge) -> None:

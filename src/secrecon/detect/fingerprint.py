@@ -17,6 +17,7 @@ from secrecon.detect.favicon import favicon_hash
 from secrecon.detect.fingerprint_format import Condition, Fingerprint, Kind, Signal, parse_files
 from secrecon.detect.fingerprint_page import Observation, observe
 from secrecon.detect.fingerprint_patterns import PatternSet
+from secrecon.detect.packaged import distribution_of, packaged
 from secrecon.model.asset import Technology
 from secrecon.model.http import HttpExchange, HttpRequest
 
@@ -25,35 +26,6 @@ IMPLIED = 0.9
 
 MAX_EVIDENCE = 160
 MAX_VERSION = 40
-
-_DISTRIBUTIONS = (
-    (r"\+deb(?P<version>\d+)u\d", "Debian {}"),
-    (r"[-+~.]\d*ubuntu\d|\(ubuntu\)|~ubuntu", "Ubuntu"),
-    (r"\(debian\)|[-+~]deb\d|~debian", "Debian"),
-    (r"[-._]el(?P<version>\d+)(?:[_.\W]|$)", "el{}"),
-    (r"[-._]amzn(?P<version>\d+)|\(amazon linux\)", "Amazon Linux"),
-    (r"\(centos[^)]*\)", "CentOS"),
-    (r"\(red hat[^)]*\)", "Red Hat"),
-    (r"\(alma\s?linux\)", "AlmaLinux"),
-    (r"\(rocky linux\)", "Rocky Linux"),
-    (r"\(oracle linux[^)]*\)", "Oracle Linux"),
-    (r"\(fedora[^)]*\)|[-._]fc\d+(?:\W|$)", "Fedora"),
-    (r"\((?:open)?suse[^)]*\)|\(linux/suse\)", "SUSE"),
-    (r"\(raspbian\)|\+rpt\d", "Raspbian"),
-    (r"-alpine\d|\(alpine\)", "Alpine"),
-    (r"\(gentoo[^)]*\)", "Gentoo"),
-)
-_DISTRIBUTION_SET = PatternSet(pattern for pattern, _ in _DISTRIBUTIONS)
-
-
-def distribution_of(text: str) -> str:
-    """The Linux distribution that packaged what this banner names, or ""."""
-    data = text.encode("latin-1", "replace")
-    for index in _DISTRIBUTION_SET.matching(data):
-        found = _DISTRIBUTION_SET.search(index, data)
-        if found is not None:
-            return _DISTRIBUTIONS[index][1].format(found.groups.get("version", "")).strip()
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +179,9 @@ class Fingerprints:
     def _technology(
         self, asset: str, fingerprint: Fingerprint, confidence: float, hit: _Hit, backdrop: str
     ) -> Technology:
-        own = hit.distribution
-        packaged = hit.evidence.startswith(("header server", "header x-powered-by"))
+        told = packaged(fingerprint.id, hit.version, hit.evidence)
+        own = told.distribution if told.package else hit.distribution
+        is_built = hit.evidence.startswith(("header server", "header x-powered-by"))
         return Technology(
             asset=asset,
             name=fingerprint.id,
@@ -216,7 +189,9 @@ class Fingerprints:
             cpe=fingerprint.cpe,
             evidence=hit.evidence,
             confidence=confidence,
-            distribution=own or (backdrop if packaged else ""),
+            distribution=own or (backdrop if is_built else ""),
+            package=told.package,
+            package_version=told.package_version,
         )
 
     def _implied(self, asset: str, found: Iterable[Technology]) -> list[Technology]:

@@ -8,8 +8,8 @@ VERSION_RANGE at most, and BANNER where a distribution may have mended the flaw 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from secrecon.intel import packages, ssvc
 from secrecon.intel.aliases import Aliases
@@ -50,7 +50,8 @@ WORDS = {
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of one technology. `known`: the core or a feed has the product. `decided`: how many CVEs could be placed;
-    `undecided`: those that could not; `more`: matches beyond those shown; `candidates`: CVEs where the version is not known."""
+    `undecided`: those that could not; `more`: matches beyond those shown; `candidates`: CVEs where the version is not known;
+    `mended`: CVEs that the version says and that the distribution says its package has mended."""
 
     known: bool
     matches: tuple[CveMatch, ...] = ()
@@ -58,6 +59,7 @@ class Known:
     undecided: tuple[str, ...] = ()
     more: int = 0
     candidates: int = 0
+    mended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,14 @@ class Knowledge:
                 found[made.cve.id] = made
         for match in self._of_packages(technology, flaws, found.keys() | held, unknown):
             found.setdefault(match.cve.id, match)
-        kept = [held_to for match in found.values() if (held_to := self._by_distribution(technology, match))]
+        own = self._of_distribution(technology)
+        kept = [held_to for match in found.values() if (held_to := _held_to(technology, match, own))]
+        mended = tuple(sorted(found.keys() - {match.cve.id for match in kept}))
         kept.sort(key=_pressing)
         placed = len(held) - len(curated.undecided) + len(result.matches) + (result.known and not result.undecided)
         undecided = tuple(sorted(unknown - found.keys()))
-        return Known(known, tuple(kept[:MOST_SHOWN]), placed, undecided, max(0, len(kept) - MOST_SHOWN))
+        more = max(0, len(kept) - MOST_SHOWN)
+        return Known(known, tuple(kept[:MOST_SHOWN]), placed, undecided, more, mended=mended)
 
     def _result(self, technology: Technology, keys: list[str], present: Collection[str], parts: int) -> Result:
         if self.index is None:
@@ -262,31 +267,46 @@ class Knowledge:
         )
         return CveMatch(cve, technology.name, level, min(base, technology.confidence), reason, *marks)
 
-    def _by_distribution(self, technology: Technology, match: CveMatch) -> CveMatch | None:
-        """Where the package and its version are known, the distribution's own word: None where it mended the flaw."""
+    def _of_distribution(self, technology: Technology) -> dict[str, list[PackageFlaw]]:
+        """What the distribution says of the package that was seen, by CVE: its own record of the CVE before advisories that
+        speak of several. Ubuntu keeps the fixes of its long support apart (`pro`)."""
         if self.index is None or not technology.package or not technology.package_version:
-            return match
-        for flaw in self.index.flaws(technology.package):
-            if match.cve.id not in (flaw.id, *flaw.aliases):
-                continue
-            placement = packages.place(flaw, technology.package_version)
-            if placement is Placement.OUTSIDE:
-                return None
-            if placement is Placement.INSIDE:
-                base = IN_RANGE_WITH_CONDITION if match.cve.needs else IN_RANGE
-                told = f"{match.reason}; {flaw.ecosystem} says that its package {technology.package_version} is affected"
-                return CveMatch(
-                    match.cve,
-                    match.name,
-                    EvidenceLevel.VERSION_RANGE,
-                    min(base, technology.confidence),
-                    told,
-                    match.epss,
-                    match.kev,
-                    match.ssvc,
-                    match.threat,
-                )
-        return match
+            return {}
+        keys = [technology.package]
+        if technology.package.startswith("deb/ubuntu:"):
+            keys.append(technology.package.replace("deb/ubuntu:", "deb/ubuntu:pro:", 1))
+        said: dict[str, list[PackageFlaw]] = {}
+        for flaw in (flaw for key in keys for flaw in self.index.flaws(key)):
+            for name in (flaw.id, *flaw.aliases):
+                said.setdefault(name, []).append(flaw)
+        return {name: [flaw for flaw in flaws if flaw.id.endswith(name)] or flaws for name, flaws in said.items()}
+
+
+def _held_to(technology: Technology, match: CveMatch, said: Mapping[str, Sequence[PackageFlaw]]) -> CveMatch | None:
+    """The match as the distribution's own word leaves it: affected, or None where it mended the flaw; as it is, with a doubt,
+    where it says nothing."""
+    flaws = said.get(match.cve.id, ())
+    answers = {packages.place(flaw, technology.package_version) for flaw in flaws}
+    direct = any(flaw.id.endswith(match.cve.id) for flaw in flaws)
+    if Placement.OUTSIDE in answers and (direct or Placement.INSIDE not in answers):
+        return None
+    if Placement.INSIDE not in answers:
+        return replace(match, reason=f"{match.reason}; {_unsaid(technology)}") if technology.package else match
+    base = IN_RANGE_WITH_CONDITION if match.cve.needs else IN_RANGE
+    who = flaws[0].ecosystem
+    return replace(
+        match,
+        level=EvidenceLevel.VERSION_RANGE,
+        confidence=min(base, technology.confidence),
+        reason=f"{match.reason}; {who} says that its package {technology.package_version} is affected",
+    )
+
+
+def _unsaid(technology: Technology) -> str:
+    name = technology.package.rpartition("/")[2]
+    return (
+        f"no feed here says whether {technology.distribution}'s package {name} {technology.package_version} has it"
+    )
 
 
 def feeds_of(knowledge: Knowledge) -> tuple[FeedInfo, ...]:

@@ -115,6 +115,11 @@ def _notes(technology: Technology, known: Known) -> Iterable[str]:
     told = f"{technology.name} {technology.version}"
     if known.undecided:
         yield f"{told} is too rough to place against {_named(known.undecided)}, or has no order with their limits"
+    if known.mended:
+        yield (
+            f"{told} is {technology.distribution}'s package {technology.package_version}, which by its own data has the fixes "
+            f"of {_named(known.mended)}"
+        )
     if known.more:
         yield f"{told} matches {known.more:,} more CVEs than are shown, less pressing ones"
 
