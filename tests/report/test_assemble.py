@@ -26,10 +26,14 @@ def test_every_documented_field_is_there() -> None:
     assert document.keys() >= {
         "db_scan_id", "target", "status", "cancelled", "findings", "kev_count", "cve_count", "risk_score",
         "report_text", "oast_interactions", "coverage", "feeds", "engine", "oast_self_test", "narrative_source",
+        "narrative_note", "narrative",
     }  # fmt: skip
     for finding in document["findings"]:
         assert finding.keys() >= DOCUMENTED
     assert document["narrative_source"] == "deterministic"
+    assert "no language model took part" in document["narrative_note"]
+    decision = next(section for section in document["narrative"] if section["audience"] == "director")
+    assert decision["points"][0]["finding_ids"] == [99]
     assert document["created_at"].endswith("Z")
     assert document["duration_seconds"] == 35.0
     assert document["findings"][0]["oast_verified"] is True

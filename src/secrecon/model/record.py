@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from secrecon.model.asset import Fact
+from secrecon.model.draft import Draft
 from secrecon.model.finding import Finding, FindingStatus
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.scan import Attempt, EngineInfo, PhaseName, ScanSpec, ScanStatus
@@ -73,7 +74,8 @@ class ScanRecord:
     """A whole scan: the input of a report. The same record always makes the same bytes.
 
     `version` rises when a late callback changes the report. `error`: why the scan ended in error, "" otherwise.
-    `not_run`: phases that a cancelled or failed scan did not reach. Times are seconds since the epoch.
+    `not_run`: phases that a cancelled or failed scan did not reach. `draft`: what a language model wrote, None where none
+    was asked. Times are seconds since the epoch.
     """
 
     spec: ScanSpec
@@ -95,3 +97,4 @@ class ScanRecord:
     not_run: tuple[PhaseName, ...]
     requests: int
     received: int
+    draft: Draft | None = None

@@ -28,6 +28,7 @@ from secrecon.report.document import (
 )
 from secrecon.report.grade import grade
 from secrecon.report.narrative import as_text, tell
+from secrecon.report.prose import written
 from secrecon.report.risk import weight
 from secrecon.report.text import block, iso, line
 
@@ -39,8 +40,8 @@ def build(record: ScanRecord) -> Report:
     facts = _facts(record)
     coverage = read_coverage(record, facts.self_test)
     graded = grade(facts, coverage)
-    narrative = tell(facts, coverage, graded)
-    return Report(facts, coverage, graded, narrative, "deterministic", as_text(narrative))
+    told = written(facts, coverage, tell(facts, coverage, graded), record.draft)
+    return Report(facts, coverage, graded, told.sections, told.source, told.note, as_text(told.sections))
 
 
 def show_finding(record: FindingRecord) -> ReportFinding:

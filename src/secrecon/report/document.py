@@ -332,13 +332,34 @@ class SelfTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence or a few that belong together, and the database ids of the findings they speak of."""
+
+    text: str
+    findings: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the narrative: paragraphs, then bullets. `audience`: director, engineer or both."""
+    """A part of the narrative: paragraphs, then points. `audience`: director, engineer or both.
+
+    Each paragraph is one or more sentences with their own findings; a point of the list is one.
+    """
 
     title: str
     audience: str
-    paragraphs: tuple[str, ...]
-    bullets: tuple[str, ...] = ()
+    prose: tuple[tuple[Sentence, ...], ...]
+    points: tuple[Sentence, ...] = ()
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The paragraphs as plain text."""
+        return tuple(" ".join(sentence.text for sentence in paragraph) for paragraph in self.prose)
+
+    @property
+    def bullets(self) -> tuple[str, ...]:
+        """The points as plain text."""
+        return tuple(point.text for point in self.points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,13 +426,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole document."""
+    """The whole document. `narrative_source`: "deterministic" or "model"; `narrative_note` says it in a sentence for people."""
 
     facts: Facts
     coverage: Coverage
     grade: Grade
     narrative: tuple[Section, ...]
     narrative_source: str
+    narrative_note: str
     report_text: str
 
     @property

@@ -19,6 +19,8 @@ from secrecon.report.document import (
     Grade,
     Report,
     ReportFinding,
+    Section,
+    Sentence,
     ServiceSeen,
 )
 from secrecon.report.risk import arithmetic, weight
@@ -63,6 +65,8 @@ def as_document(report: Report) -> Json:
         "coverage": _coverage(report.coverage),
         "report_text": report.report_text,
         "narrative_source": report.narrative_source,
+        "narrative_note": report.narrative_note,
+        "narrative": [_section(section) for section in report.narrative],
         "services": [_service(service) for service in facts.services],
         "technologies": [
             {
@@ -88,6 +92,19 @@ def as_document(report: Report) -> Json:
         ],
         "engine": {"version": facts.engine_version, "rules_digest": facts.rules_digest},
     }
+
+
+def _section(section: Section) -> Json:
+    return {
+        "title": section.title,
+        "audience": section.audience,
+        "paragraphs": [[_sentence(sentence) for sentence in paragraph] for paragraph in section.prose],
+        "points": [_sentence(point) for point in section.points],
+    }
+
+
+def _sentence(sentence: Sentence) -> Json:
+    return {"text": sentence.text, "finding_ids": list(sentence.findings)}
 
 
 def finding_document(finding: ReportFinding) -> Json:

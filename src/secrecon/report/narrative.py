@@ -1,7 +1,8 @@
 """The report in plain English, written by rules: every number in it is counted from the data it is given.
 
 It speaks of "nothing found in what was tested", never of a clean target; a version match is called a match, not a
-proof. Sections name whom they are for. No language model takes part; `narrative_source` is "deterministic".
+proof. Sections name whom they are for, sentences the findings they speak of. No language model takes part here:
+`report.prose` puts what one wrote in the place of some of this, after checking it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from secrecon.model.draft import Audience
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.interaction import CallbackProtocol
 from secrecon.model.scan import ScanMode, ScanStatus
 from secrecon.report.causes import Cause, host_of, root_causes
 from secrecon.report.coverage import phases_missed
-from secrecon.report.document import Coverage, Facts, Grade, ReportFinding, Section
+from secrecon.report.document import Coverage, Facts, Grade, ReportFinding, Section, Sentence
 from secrecon.report.text import count, day, listed
 
-BOTH, DIRECTOR, ENGINEER = "both", "director", "engineer"
+BOTH, DIRECTOR, ENGINEER = (str(who) for who in (Audience.BOTH, Audience.DIRECTOR, Audience.ENGINEER))
 MOST_GROUPS = 12
 MOST_DECISIONS = 6
 BRIEF = 200
@@ -35,7 +37,16 @@ def tell(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[Section, ...]
         _grade(graded),
         _data(facts),
     )
-    return tuple(section for section in sections if section.paragraphs or section.bullets)
+    return tuple(section for section in sections if section.prose or section.points)
+
+
+def _said(text: str, findings: Iterable[ReportFinding] = ()) -> Sentence:
+    return Sentence(text, tuple(finding.id for finding in findings))
+
+
+def _prose(*texts: str) -> tuple[tuple[Sentence, ...], ...]:
+    """Paragraphs that speak of no finding in particular."""
+    return tuple((Sentence(text),) for text in texts)
 
 
 def as_text(sections: tuple[Section, ...]) -> str:
@@ -49,26 +60,26 @@ def as_text(sections: tuple[Section, ...]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _in_short(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[str, ...]:
-    paragraphs = [_opening(facts, coverage), _found(facts, coverage)]
+def _in_short(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[tuple[Sentence, ...], ...]:
+    said = [_said(_opening(facts, coverage)), _said(_found(facts, coverage))]
     if facts.kev_count:
-        paragraphs.append(_exploited(facts))
-    paragraphs.extend(_proven(facts))
-    paragraphs.append(f"Grade {graded.words}")
-    return tuple(paragraphs)
+        said.append(_exploited(facts))
+    said.extend(_proven(facts))
+    said.append(_said(f"Grade {graded.words}"))
+    return tuple((sentence,) for sentence in said)
 
 
-def _exploited(facts: Facts) -> str:
+def _exploited(facts: Facts) -> Sentence:
     number = count(facts.kev_count, "finding is", "findings are")
     which = f"{number} in CISA's catalogue of known exploited vulnerabilities (KEV): attackers use such flaws today"
     known = [finding for finding in facts.findings if finding.is_kev]
     by_version = {EvidenceLevel.BANNER, EvidenceLevel.VERSION_RANGE}
     if all(finding.evidence_level in by_version for finding in known):
-        return f"{which}. Of what rests on a version number, confirm and update these first."
-    return f"{which}."
+        return _said(f"{which}. Of what rests on a version number, confirm and update these first.", known)
+    return _said(f"{which}.", known)
 
 
-def _proven(facts: Facts) -> list[str]:
+def _proven(facts: Facts) -> list[Sentence]:
     """What callbacks prove: a request where one came, only a lookup where nothing else did."""
     requested = {(hit.asset, hit.location) for hit in facts.target_hits if hit.protocol != CallbackProtocol.DNS}
     verified = [finding for finding in facts.counted if finding.oast_verified]
@@ -84,7 +95,7 @@ def _proven(facts: Facts) -> list[str]:
             where = (
                 found[0].place if len(found) == 1 else "on " + listed(_unique(host_of(f.asset) for f in found), 4)
             )
-            told.append(f"{who} {what.format(where)}")
+            told.append(_said(f"{who} {what.format(where)}", found))
     return told
 
 
@@ -163,33 +174,42 @@ def _certainty(facts: Facts) -> str:
 def _for_director(facts: Facts, coverage: Coverage) -> Section:
     title = "For the director"
     grave = [f for f in facts.counted if f.severity.rank >= Severity.HIGH.rank]
-    paragraphs: list[str] = []
-    bullets: list[str] = []
+    said: list[Sentence] = []
+    points: list[Sentence] = []
     if coverage.gaps and coverage.tested:
-        paragraphs.append(f"{coverage.summary} What was not tested may hold problems that this report cannot show.")
+        said.append(
+            _said(f"{coverage.summary} What was not tested may hold problems that this report cannot show.")
+        )
     closed = [f for f in facts.findings if f.status in (FindingStatus.FALSE_POSITIVE, FindingStatus.FIXED)]
     if closed:
         verb = "was" if len(closed) == 1 else "were"
-        paragraphs.append(
-            f"{count(len(closed), 'finding')} {verb} closed as fixed or false and {_is(len(closed))} not counted in the grade."
+        number = count(len(closed), "finding")
+        said.append(
+            _said(
+                f"{number} {verb} closed as fixed or false and {_is(len(closed))} not counted in the grade.", closed
+            )
         )
     if grave:
         causes = root_causes(grave)
-        paragraphs.append(_decision(grave, causes))
-        bullets = [_for_decision(cause) for cause in causes[:MOST_DECISIONS]]
+        said.append(_said(_decision(grave, causes), grave))
+        points = [_for_decision(cause) for cause in causes[:MOST_DECISIONS]]
         if len(causes) > MOST_DECISIONS:
-            bullets.append(
-                f"{count(len(causes) - MOST_DECISIONS, 'more cause')}: listed below, under what to fix first."
-            )
+            left = count(len(causes) - MOST_DECISIONS, "more cause")
+            rest = [finding for cause in causes[MOST_DECISIONS:] for finding in cause.findings]
+            points.append(_said(f"{left}: listed below, under what to fix first.", rest))
     elif facts.counted and any(f.severity is not Severity.INFO for f in facts.counted):
-        paragraphs.append(
-            "Nothing found calls for an emergency. The findings are worth a place in the normal plan of work."
+        said.append(
+            _said(
+                "Nothing found calls for an emergency. The findings are worth a place in the normal plan of work."
+            )
         )
     elif coverage.tested:
-        paragraphs.append("Nothing found calls for action. Read below what was not tested before relying on this.")
+        said.append(_said("Nothing found calls for action. Read below what was not tested before relying on this."))
     else:
-        paragraphs.append("There is no result to act on. Make the target reachable for the scanner and scan again.")
-    return Section(title, DIRECTOR, tuple(paragraphs), tuple(bullets))
+        said.append(
+            _said("There is no result to act on. Make the target reachable for the scanner and scan again.")
+        )
+    return Section(title, DIRECTOR, tuple((sentence,) for sentence in said), tuple(points))
 
 
 def _decision(grave: list[ReportFinding], causes: tuple[Cause, ...]) -> str:
@@ -207,42 +227,47 @@ def _decision(grave: list[ReportFinding], causes: tuple[Cause, ...]) -> str:
     return f"{number} a decision now ({certain}). What to decide, worst first ({count(len(causes), 'cause')}):"
 
 
-def _for_decision(cause: Cause) -> str:
+def _for_decision(cause: Cause) -> Sentence:
     first = cause.findings[0]
     impact = _first(cause.impact or first.impact) or _first(cause.description or first.description)
     where = listed(cause.hosts, 4)
-    return f"{cause.title} ({where}; {cause.basis}). {impact}".strip()
+    return _said(f"{cause.title} ({where}; {cause.basis}). {impact}".strip(), cause.findings)
 
 
 def _for_engineer(facts: Facts) -> Section:
     causes = root_causes(f for f in facts.counted if f.severity is not Severity.INFO)
-    bullets = [_task(cause) for cause in causes[:MOST_GROUPS]]
-    paragraphs: tuple[str, ...] = ()
+    points = [_task(cause) for cause in causes[:MOST_GROUPS]]
+    prose: tuple[tuple[Sentence, ...], ...] = ()
     if causes:
         whole = sum(len(cause.findings) for cause in causes)
         apart = (
             " (notes for information and what was closed are not counted)" if whole < len(facts.findings) else ""
         )
-        paragraphs = (
+        prose = _prose(
             f"{count(whole, 'finding')}{apart} with {count(len(causes), 'root cause')}, worst first. "
             "Every finding carries its evidence below.",
         )
     left = len(causes) - MOST_GROUPS
     if left > 0:
-        rest = sum(len(cause.findings) for cause in causes[MOST_GROUPS:])
-        bullets.append(
-            f"{count(left, 'more root cause')} of lower rank with {count(rest, 'finding')}: see the list of findings."
-        )
-    return Section("For the engineer", ENGINEER, paragraphs, tuple(bullets))
+        rest = [finding for cause in causes[MOST_GROUPS:] for finding in cause.findings]
+        more = f"{count(left, 'more root cause')} of lower rank with {count(len(rest), 'finding')}"
+        points.append(_said(f"{more}: see the list of findings.", rest))
+    return Section("For the engineer", ENGINEER, prose, tuple(points))
 
 
-def _task(cause: Cause) -> str:
+def _task(cause: Cause) -> Sentence:
     known = ", known to be exploited" if cause.is_kev else ""
     times = f", {cause.times}" if len(cause.findings) > 1 else ""
     fix = _first(cause.fix or cause.findings[0].remediation)
     if cause.is_product and not cause.fix:
         fix = "Each finding names the version that fixes it; take the newest of them."
-    return f"{cause.title} [{cause.severity}{known}{times}] at {cause.where}: {cause.basis}. {fix}".strip()
+    told = f"{cause.title} [{cause.severity}{known}{times}] at {cause.where}: {cause.basis}. {fix}".strip()
+    return _said(told, cause.findings)
+
+
+def _points(texts: Iterable[str]) -> tuple[Sentence, ...]:
+    """Points that speak of no finding in particular."""
+    return tuple(Sentence(text) for text in texts)
 
 
 def _unique(items: Iterable[str]) -> list[str]:
@@ -282,7 +307,7 @@ def _callbacks(facts: Facts, coverage: Coverage) -> Section:
         paragraphs.append(
             "No callback came from the target, and the self-test showed that one could have reached the listener."
         )
-    return Section("Callbacks (SSRF)", BOTH, tuple(paragraphs))
+    return Section("Callbacks (SSRF)", BOTH, _prose(*paragraphs))
 
 
 def _tested(facts: Facts, coverage: Coverage) -> Section:
@@ -297,7 +322,7 @@ def _tested(facts: Facts, coverage: Coverage) -> Section:
         paragraphs.append(
             "A quick scan looks neither for subdomains nor for other ports, and verifies no CVE actively; a full scan does."
         )
-    return Section("What was tested, and what was not", BOTH, tuple(paragraphs), coverage.gaps)
+    return Section("What was tested, and what was not", BOTH, _prose(*paragraphs), _points(coverage.gaps))
 
 
 def _grade(graded: Grade) -> Section:
@@ -305,8 +330,8 @@ def _grade(graded: Grade) -> Section:
     heaviest = _heaviest(graded)
     if heaviest:
         text += f" The heaviest: {listed(heaviest)}."
-    caps = tuple(f"{cap.letter} at best: {cap.reason}." for cap in graded.caps)
-    return Section("How the grade comes about", BOTH, (text,), caps)
+    caps = _points(f"{cap.letter} at best: {cap.reason}." for cap in graded.caps)
+    return Section("How the grade comes about", BOTH, _prose(text), caps)
 
 
 def _heaviest(graded: Grade) -> list[str]:
@@ -324,9 +349,11 @@ def _data(facts: Facts) -> Section:
         return Section(
             "Data used",
             ENGINEER,
-            ("No vulnerability data was loaded, so no version was matched against known vulnerabilities.", engine),
+            _prose(
+                "No vulnerability data was loaded, so no version was matched against known vulnerabilities.", engine
+            ),
         )
-    bullets = tuple(
+    points = _points(
         f"{feed.name}, as of {feed.date}: {count(feed.rows, 'record')}{f' ({feed.note})' if feed.note else ''}"
         for feed in facts.feeds
     )
@@ -336,4 +363,4 @@ def _data(facts: Facts) -> Section:
     ]
     if any("curated" in f"{feed.name} {feed.note}".lower() for feed in facts.feeds):
         paragraphs.append("Part of this data is a curated core, not the whole catalogue of known vulnerabilities.")
-    return Section("Data used", ENGINEER, (*paragraphs, engine), bullets)
+    return Section("Data used", ENGINEER, _prose(*paragraphs, engine), points)

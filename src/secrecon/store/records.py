@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secrecon.model.errors import NotFound
 from secrecon.model.record import ScanRecord
-from secrecon.store import chunks, findings, interactions, payloads, scans
+from secrecon.store import chunks, drafts, findings, interactions, payloads, scans
 from secrecon.store.database import Reading
 
 
@@ -33,4 +33,5 @@ async def load_record(tx: Reading, db_scan_id: int) -> ScanRecord:
         not_run=scan.not_run,
         requests=scan.requests,
         received=scan.received,
+        draft=await drafts.of_scan(tx, scan.scan_id),
     )

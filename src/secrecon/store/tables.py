@@ -295,6 +295,14 @@ scan_event = sa.Table(
     sa.Column("data", sa.Text, nullable=False),
 )
 
+scan_draft = sa.Table(
+    "scan_draft",
+    METADATA,
+    sa.Column("scan_id", sa.String(32), sa.ForeignKey("scan.scan_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("draft", sa.Text, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+)
+
 payload = sa.Table(
     "payload",
     METADATA,
