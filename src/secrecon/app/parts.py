@@ -54,7 +54,7 @@ def trust_operator_ca(settings: Settings) -> None:
 
 def build_resolver(settings: Settings) -> Resolver:
     """The resolver that scans use."""
-    return Resolver(tuple(server_address(text) for text in settings.dns_servers))
+    return Resolver(tuple(server_address(text) for text in settings.dns_servers), rate=settings.dns_rate)
 
 
 def build_phases(

@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         description="Addresses and CIDR blocks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
     dns_servers: Words = Field((), description="Name servers as address or address:port; empty: the system's.")
+    dns_rate: float = Field(
+        1_000.0,
+        ge=1,
+        le=100_000,
+        description="Questions a second that a search for names puts to each name server.",
+    )
     web_ports: Ports = Field(WEB_PORTS, description="Ports that a full scan of a bare name tries on every host.")
     tls_ca: Path | None = Field(
         None, description="PEM file of certificate authorities to trust beside the system's."

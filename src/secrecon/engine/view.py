@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Technology
+from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Sighting, Technology
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.scan import Attempt, ScanSpec
@@ -68,6 +68,10 @@ class ScanView:
     @property
     def resolutions(self) -> tuple[Resolution, ...]:
         return self.of(Resolution)
+
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        return self.of(Sighting)
 
     @property
     def services(self) -> tuple[Service, ...]:

@@ -36,6 +36,20 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """That a source told of a name, be it there or not: a name keeps every source. `source`: `certificate-log:crtsh`,
+    `zone-transfer`, `wordlist`, ...; `detail`: where in it, bounded, such as the page or the record."""
+
+    name: str
+    source: str
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"sighting|{self.name}|{self.source}"
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """A name with its addresses (textual, IPv4 and IPv6) and the CNAME chain that led there."""
 
@@ -214,4 +228,4 @@ class RequestShape:
         return f"shape|{self.method}|{self.origin}{self.path}|{names}"
 
 
-Fact = Asset | Resolution | Service | Technology | Page | Link | RequestShape
+Fact = Asset | Sighting | Resolution | Service | Technology | Page | Link | RequestShape

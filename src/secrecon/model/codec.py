@@ -8,7 +8,17 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Technology
+from secrecon.model.asset import (
+    Asset,
+    Fact,
+    Link,
+    Page,
+    RequestShape,
+    Resolution,
+    Service,
+    Sighting,
+    Technology,
+)
 from secrecon.model.errors import BadInput
 from secrecon.model.record import JsonValue
 
@@ -16,6 +26,7 @@ T = TypeVar("T")
 
 _FACTS: dict[str, type[Fact]] = {
     "asset": Asset,
+    "sighting": Sighting,
     "resolution": Resolution,
     "service": Service,
     "technology": Technology,

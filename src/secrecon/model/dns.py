@@ -28,3 +28,33 @@ class DnsAnswer:
     def values(self, type_: str) -> tuple[str, ...]:
         """The values of every record of `type_`, in order."""
         return tuple(record.value for record in self.records if record.type == type_)
+
+
+@dataclass(frozen=True, slots=True)
+class NameAnswer:
+    """What became of one name of a sweep that is not simply absent.
+
+    `rcode` NOERROR with `addresses`, or without any (the name exists and has none, or its alias leads to such a name);
+    NXDOMAIN where `aliases` lead to a name that does not exist; SERVFAIL where they lead to one that cannot be looked up.
+    """
+
+    name: str
+    rcode: str
+    addresses: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """What a sweep of many names learned. A name in none of `answers`, `silent` and `refused` does not exist.
+
+    `asked`: how many names; `sent`: queries that left. `silent`: names nobody answered for; `refused`: names every server
+    that was asked failed on. `notes`: in plain words, what was the matter with which name server.
+    """
+
+    answers: tuple[NameAnswer, ...]
+    asked: int
+    sent: int
+    silent: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

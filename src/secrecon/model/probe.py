@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from secrecon.model.asset import TlsInfo
-from secrecon.model.dns import DnsAnswer
+from secrecon.model.dns import DnsAnswer, SweepResult
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.interaction import Payload
 from secrecon.model.scan import Outcome
@@ -38,6 +38,16 @@ class DnsProbe:
     asset: str
     name: str
     type: str
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepProbe:
+    """Look all of `names` up at once, for their addresses and aliases. It has one reply for all."""
+
+    check: str
+    asset: str
+    names: tuple[str, ...]
     tag: str = ""
 
 
@@ -80,7 +90,7 @@ class Skip:
     outcome: Outcome = Outcome.SKIPPED
 
 
-Asked = HttpProbe | DnsProbe | ZoneTransferProbe | TlsProbe
+Asked = HttpProbe | DnsProbe | SweepProbe | ZoneTransferProbe | TlsProbe
 Probe = Asked | Wait | Skip
 
 
@@ -101,3 +111,4 @@ class Reply:
     dns: DnsAnswer | None = None
     tls: TlsInfo | None = None
     received: bytes = b""
+    sweep: SweepResult | None = None

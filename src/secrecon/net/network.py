@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from secrecon.model.asset import Resolution, TlsInfo
-from secrecon.model.dns import DnsAnswer
+from secrecon.model.dns import DnsAnswer, SweepResult
 from secrecon.model.errors import (
     BudgetSpent,
     ConnectFailed,
@@ -34,6 +34,7 @@ from secrecon.net.gate import ScopeGate
 from secrecon.net.http1 import Limits
 from secrecon.net.pace import Pace
 from secrecon.net.resolver import Resolver
+from secrecon.net.sweep import Sweeper
 from secrecon.net.wire import next_request
 
 MAX_REFUSALS = 1_000
@@ -82,6 +83,8 @@ class Network:
         left = budget.seconds if deadline is None else deadline - clock.now()
         self._deadline = clock.monotonic() + left
         self._dns_slots = asyncio.Semaphore(DNS_IN_FLIGHT)
+        self._sweeping = asyncio.Lock()
+        self._sweeper = Sweeper(resolver.servers, rate=resolver.rate)
         self.requests = used_requests
         self.refusals: list[Refusal] = []
 
@@ -130,6 +133,16 @@ class Network:
         async with self._dns_slots:
             self._spend()
             return await self._resolver.addresses(name)
+
+    async def sweep(self, names: Sequence[str]) -> SweepResult:
+        """Look all of `names` up at once through the scan's name servers, up to the scan's time; the target itself is
+        not contacted. A sweep's lookups are counted by itself: a scan's limit of requests is what the target gets."""
+
+        def over() -> str:
+            return "the scan's time was used up" if self._clock.monotonic() > self._deadline else ""
+
+        async with self._sweeping:
+            return await self._sweeper.names(names, over)
 
     async def transfer(self, zone: str, server: str) -> DnsAnswer:
         """Ask the name server `server` (a name or an address) for all of `zone`, which must belong to the target."""

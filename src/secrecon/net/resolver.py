@@ -49,7 +49,8 @@ class Resolver:
     """Asks `servers` (address, port) in order; none given means those of /etc/resolv.conf.
 
     `timeout`: seconds for one whole query, retries and TCP included. `authority_port`: where name servers are asked
-    for a zone; a server that is one of `servers` is asked on its own port.
+    for a zone; a server that is one of `servers` is asked on its own port. `rate`: questions a second that a sweep may
+    put to each of `servers`.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class Resolver:
         timeout: float = 3.0,
         *,
         authority_port: int = 53,
+        rate: float = 1_000.0,
         hosts: Path = Path("/etc/hosts"),
         settings: Path = Path("/etc/resolv.conf"),
         random_id: Callable[[], int] = lambda: secrets.randbelow(65536),
     ) -> None:
         self.servers: tuple[Server, ...] = tuple(servers) or _system_servers(settings)
+        self.rate = rate
         self._timeout = timeout
         self._authority_port = authority_port
         self._hosts_file = hosts
