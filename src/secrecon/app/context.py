@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+from secrecon.accounts.vault import KEY_FILE, vault_at
 from secrecon.app.parts import build_engine, build_resolver, trust_operator_ca
 from secrecon.app.plans_file import load_plans
 from secrecon.app.settings import Settings
@@ -66,6 +67,7 @@ async def open_installation(
                 ),
                 engine=build_engine(settings, clock, resolver, callbacks),
                 listener=listener,
+                vault=vault_at(settings.secret_key_file or settings.data_dir / KEY_FILE),
             )
             yield ctx, queue
         finally:

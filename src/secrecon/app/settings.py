@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="PostgreSQL as postgresql+asyncpg://user:password@host/name; empty: SQLite in the data dir."
     )
+    secret_key_file: Path | None = Field(
+        None,
+        description="File with the key that seals stored secrets, made where it is missing; empty: secret.key in the"
+        " data dir. Machines that share a database share its content.",
+    )
     scope_allow: Words = Field(
         (),
         description="Names, addresses and CIDR blocks that may be scanned although they are private or local.",

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from secrecon.accounts.passwords import Passwords
 from secrecon.accounts.plans import DEFAULT_PLANS, Plan
+from secrecon.accounts.vault import Vault, fresh_vault
 from secrecon.engine.ports import ScanLog
 from secrecon.model.record import Chunk
 from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, Budget, EngineInfo, PhaseName, ScanMode, ScanSpec
@@ -90,7 +91,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Context:
-    """Everything a use case may use. `listener`: None where no listener runs in this process."""
+    """Everything a use case may use. `listener`: None where no listener runs in this process. `vault`: seals stored secrets."""
 
     db: Database
     queue: ScanQueue
@@ -101,3 +102,4 @@ class Context:
     draws: Draws = field(default_factory=Draws)
     bell: Bell = field(default_factory=Bell)
     passwords: Passwords = field(default_factory=Passwords)
+    vault: Vault = field(default_factory=fresh_vault)
