@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from secrecon.accounts.caller import Caller
 from secrecon.accounts.passwords import Passwords
 from secrecon.engine.ports import ScanLog
-from secrecon.model.asset import Asset, AssetType, Service
+from secrecon.model.asset import Asset, AssetType, Fact, Service
 from secrecon.model.errors import TargetError
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.interaction import Payload
@@ -86,11 +86,13 @@ def payload_of(spec: ScanSpec, token: str, technique: str = "direct") -> Payload
 
 @dataclass
 class LittleEngine:
-    """Three steps, one finding. `broken`: the step that raises. `gate`: when set, `verify` waits for it."""
+    """Three steps, one finding. `broken`: the step that raises. `gate`: when set, `verify` waits for it. `facts`: what it sees
+    besides."""
 
     broken: str = ""
     gate: asyncio.Event | None = None
     payloads: Sequence[str] = ()
+    facts: Sequence[Fact] = ()
     closed: list[str] = field(default_factory=list)
     ran: list[tuple[str, str, int]] = field(default_factory=list)
     info: EngineInfo = field(default_factory=lambda: EngineInfo("0.0.0", "0" * 64))
@@ -128,6 +130,7 @@ class LittleEngine:
                 Asset(AssetType.DOMAIN, spec.target.host, "dns"),
                 Asset(AssetType.IP, "127.0.0.1", "dns", spec.target.host),
                 Service(spec.target.host, "127.0.0.1", origin.port, origin.scheme, origin),
+                *self.facts,
             )
             return Chunk(phase, step, round_, facts, (), (attempt,), False, 2, 100)
         if step == "exposures":

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.little import START, LittleEngine
 
 from secrecon.accounts.caller import Caller
+from secrecon.model.asset import Asset, AssetType
 from secrecon.model.interaction import CallbackProtocol, Interaction
 from secrecon.service.answers import ScanRequest
 from secrecon.service.callbacks import record_interaction
@@ -29,7 +30,8 @@ async def test_the_document_lists_what_is_written(ctx: Context, ada: Caller, eng
     engine.payloads = (TOKEN,)
     written: dict[str, set[str]] = {}
     runner = ScanRunner(ctx)
-    for fails in (False, True):
+    for fails, facts in ((False, ()), (True, ()), (False, (Asset(AssetType.IP, "127.0.0.2", "dns"),))):
+        engine.facts = facts
         accepted = await submit_scan(ctx, ada, WISH)
         for step in await runner.steps(accepted.scan_id):
             await runner.run_step(accepted.scan_id, step, 0)
@@ -39,6 +41,7 @@ async def test_the_document_lists_what_is_written(ctx: Context, ada: Caller, eng
             await runner.failed(accepted.scan_id, "a test")
         else:
             await runner.finish(accepted.scan_id)
+        if engine.payloads:
             await record_interaction(
                 ctx, Interaction("1", TOKEN, CallbackProtocol.HTTP, "127.0.0.9", "GET /", START)
             )

@@ -41,7 +41,11 @@ async def test_a_scan_runs_to_its_end(ctx: Context, ada: Caller, engine: LittleE
     assert (view.status, view.current_progress, view.not_run) == (ScanStatus.COMPLETE, 100, ())
     assert (view.requests, view.received) == (8, 700)
     assert engine.closed == [accepted.scan_id]
-    assert {asset.value for asset in (await list_assets(ctx, ada)).items} == {"shop.acme.test", "127.0.0.1"}
+    assert {asset.value for asset in (await list_assets(ctx, ada)).items} == {
+        "shop.acme.test",
+        "127.0.0.1",
+        "https://shop.acme.test",
+    }
     assert [finding.check for finding in (await list_findings(ctx, ada)).items] == ["exposure.git"]
 
 

@@ -13,6 +13,7 @@ from secrecon.model.asset import Asset, AssetType, Fact, Page, Technology
 from secrecon.model.errors import BadInput, NotFound
 from secrecon.model.finding import Finding, FindingStatus
 from secrecon.model.interaction import OastReach, OastSelfTest
+from secrecon.model.inventory import AssetFilter
 from secrecon.model.record import Chunk, ScanEvent
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanStatus
 from secrecon.store import assets, chunks, events, findings, records, scans, tables
@@ -55,14 +56,15 @@ async def test_a_chunk_comes_back_as_it_was(shelf: Shelf, problem: Finding) -> N
     async with shelf.db.reading() as tx:
         kept = await chunks.kept(tx, scan_id)
         counts = await scans.counts(tx, scan_id)
-        known = await assets.list_of(tx, shelf.account_id, None, None, 10)
+        known = await assets.list_of(tx, shelf.account_id, AssetFilter(), None, 10)
     assert kept is not None
     assert (kept.facts, kept.findings, kept.attempts) == ((SUBDOMAIN, NGINX), (problem,), (DONE,))
     assert kept.done == {("exposures", 0): False}
     assert (kept.scan.requests, kept.scan.received, kept.self_test) == (3, 500, reach)
     assert (counts.findings, counts.vulnerabilities, counts.assets, counts.attempts) == (1, 1, 1, 1)
     assert [(asset.type, asset.value, asset.first_seen) for asset in known] == [
-        (AssetType.SUBDOMAIN, "shop.acme.test", 1010.0)
+        (AssetType.TECHNOLOGY, "nginx on http://shop.acme.test:8080", 1010.0),
+        (AssetType.SUBDOMAIN, "shop.acme.test", 1010.0),
     ]
     log = await log_of(shelf.db, scan_id)
     assert [event.kind for event in log] == ["fact", "fact", "finding", "attempt", "phase_done"]
@@ -137,7 +139,7 @@ async def test_hostile_text_is_stored_whatever_it_holds(shelf: Shelf, problem: F
     assert await commit(shelf.db, scan_id, chunk(0, (page, asset), (found,), (attempt,))) is True
     async with shelf.db.reading() as tx:
         kept = await chunks.kept(tx, scan_id)
-        known = await assets.list_of(tx, shelf.account_id, AssetType.SENSITIVE_PATH, None, 10)
+        known = await assets.list_of(tx, shelf.account_id, AssetFilter(type=AssetType.SENSITIVE_PATH), None, 10)
     assert kept is not None
     assert (kept.facts, kept.findings, kept.attempts) == ((page, asset), (found,), (attempt,))
     assert known[0].value == long.replace("\x00", "\ufffd")

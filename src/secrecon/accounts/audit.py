@@ -29,6 +29,7 @@ class Action(StrEnum):
     SCAN_SUBMITTED = "scan.submitted"
     SCAN_CANCELLED = "scan.cancelled"
     FINDING_DECIDED = "finding.decided"
+    ASSET_NOTED = "asset.noted"
     PLAN_CHANGED = "plan.changed"
     REPORTS_NEED_KEY_CHANGED = "reports-need-key.changed"
 

@@ -13,6 +13,7 @@ from secrecon.api.access import Ctx, KeyCaller, SessionCaller
 from secrecon.api.openapi import KEY, SESSION, problems
 from secrecon.model.asset import AssetType
 from secrecon.model.errors import BadInput
+from secrecon.model.inventory import AssetFilter
 from secrecon.service.context import Context
 from secrecon.service.feeds import kept_feeds
 from secrecon.service.inventory import list_assets, list_findings, oast_status
@@ -165,7 +166,7 @@ async def assets_by_key(
 async def _assets(
     ctx: Context, caller: Caller, type_: str | None, cursor: str | None, limit: str
 ) -> shapes.Page[shapes.AssetLine]:
-    found = await list_assets(ctx, caller, read_type(type_), cursor, read_limit(limit))
+    found = await list_assets(ctx, caller, AssetFilter(type=read_type(type_)), cursor, read_limit(limit))
     return answer.page(found, answer.asset_line)
 
 

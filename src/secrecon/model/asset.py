@@ -13,12 +13,16 @@ from secrecon.model.target import Origin
 
 
 class AssetType(StrEnum):
-    """The types that `GET /api/assets?type=` filters by."""
+    """The types that `GET /api/assets?type=` filters by. Phases yield the first four; the others are derived from what
+    they saw (`model.inventory`)."""
 
     DOMAIN = "domain"
     SUBDOMAIN = "subdomain"
     IP = "ip"
     SENSITIVE_PATH = "sensitive_path"
+    SERVICE = "service"
+    TECHNOLOGY = "technology"
+    CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True)

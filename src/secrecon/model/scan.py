@@ -100,11 +100,20 @@ FULL_BUDGET = Budget()
 
 
 @dataclass(frozen=True, slots=True)
+class Revisit:
+    """A sensitive path that an earlier scan of the target saw, and the check that saw it."""
+
+    url: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScanSpec:
     """Everything a worker needs to run a scan, fixed when it was accepted.
 
     `touch`: the highest level this target is authorized for. `allow`: the operator's scope allow-list at that
-    time (host names, addresses or CIDR blocks). `authorized_by`: who authorized active checks, or "".
+    time (host names, addresses or CIDR blocks). `authorized_by`: who authorized active checks, or "". `revisit`: what is
+    asked for again in any mode, so that what is gone can be told from what was not looked at.
     """
 
     scan_id: str
@@ -114,6 +123,7 @@ class ScanSpec:
     budget: Budget
     allow: tuple[str, ...] = ()
     authorized_by: str = ""
+    revisit: tuple[Revisit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

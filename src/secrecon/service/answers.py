@@ -6,11 +6,14 @@ escaped by whoever shows it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from secrecon.model.asset import AssetType
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.interaction import OastSelfTest
+from secrecon.model.inventory import ChangeKind, Criticality
+from secrecon.model.record import JsonValue
 from secrecon.model.scan import PhaseName, ScanMode, ScanStatus
 
 
@@ -91,15 +94,39 @@ class ScanSummary:
 
 @dataclass(frozen=True, slots=True)
 class AssetRecord:
-    """An asset of the account, over all its scans. `source`: the check that saw it first."""
+    """An asset of the account, over all its scans. `source` and `scan_id`: the check and the scan that saw it first;
+    `sources`: every one. `gone`: when a scan looked for it and did not see it any more."""
 
     id: int
     type: AssetType
     value: str
     source: str
+    sources: tuple[str, ...]
+    parents: tuple[str, ...]
+    detail: Mapping[str, str]
     first_seen: float
     last_seen: float
     scan_id: str
+    last_scan_id: str
+    gone: float | None
+    tags: tuple[str, ...]
+    owner: str
+    criticality: Criticality | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetChange:
+    """One change of one asset between two scans of a target. `detail`: by name, what was before and after."""
+
+    id: int
+    asset_id: int
+    type: AssetType
+    value: str
+    target: str
+    scan_id: str
+    kind: ChangeKind
+    detail: Mapping[str, JsonValue]
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from secrecon.model.scan import PhaseName, ScanStatus
 from secrecon.service.callbacks import settle_callbacks
 from secrecon.service.context import Context
 from secrecon.service.scan_log import StoredScanLog
-from secrecon.store import audit, chunks, findings, scans, users
+from secrecon.store import asset_states, audit, chunks, findings, scans, users
 from secrecon.store.database import Transaction
 from secrecon.store.scans import StoredScan
 
@@ -58,6 +58,7 @@ class ScanRunner:
                 await settle_callbacks(ctx, tx, scan)
                 await findings.settle(tx, scan)
                 now = ctx.clock.now()
+                await asset_states.settle(tx, scan, now)
                 cancelled = scan.cancel_requested is not None
                 await scans.finish(tx, scan_id, ScanStatus.COMPLETE, now, cancelled=cancelled, not_run=not_run)
                 await self._archive(tx, scan)

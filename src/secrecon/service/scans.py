@@ -27,7 +27,7 @@ from secrecon.service.context import Context
 from secrecon.service.listing import DEFAULT_LIMIT, Listing, check_limit, cut, read_cursor
 from secrecon.service.people import require_api
 from secrecon.service.running import ScanRunner
-from secrecon.store import events, idempotency, scans
+from secrecon.store import asset_states, events, idempotency, scans
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.scans import Counts, StoredScan
 
@@ -104,6 +104,7 @@ async def _specify(ctx: Context, tx: Reading, caller: Caller, request: ScanReque
         budget=ctx.policy.budgets[request.mode],
         allow=ctx.policy.allow,
         authorized_by="" if authorized is None else f"{authorized.authorized_by} ({authorized.proof})",
+        revisit=await asset_states.revisits(tx, caller.account_id, target.url),
     )
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from secrecon.model.asset import Asset, Fact
+from secrecon.model.asset import Fact
 from secrecon.model.codec import as_json, dump, fact_kind, load, load_fact
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
+from secrecon.model.inventory import sightings
 from secrecon.model.record import Chunk, JsonValue
 from secrecon.model.scan import Attempt
 from secrecon.store import assets, events, findings, interactions, payloads, scans, tables
@@ -137,7 +138,7 @@ async def _put_facts(tx: Transaction, scan: StoredScan, facts: Iterable[Fact], a
         for key, fact in fresh.items()
     ]
     await tx.connection.execute(sa.insert(_fact), rows)
-    found = [fact for fact in fresh.values() if isinstance(fact, Asset)]
+    found = sightings(fresh.values(), scan.spec.target)
     await assets.put(tx, scan.account_id, scan.scan_id, found, at)
     entries: list[events.Entry] = [
         ("fact", {"kind": fact_kind(fact), "fact": as_json(fact)}) for fact in fresh.values()

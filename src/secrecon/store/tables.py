@@ -381,5 +381,45 @@ asset = sa.Table(
     sa.Column("first_seen", _TIME, nullable=False),
     sa.Column("last_seen", _TIME, nullable=False),
     sa.Column("scan_id", sa.String(32), nullable=False),
+    sa.Column("last_scan_id", sa.String(32), nullable=False, server_default=sa.text("''")),
+    sa.Column("sources", SafeText, nullable=False, server_default="[]"),
+    sa.Column("parents", SafeText, nullable=False, server_default="[]"),
+    sa.Column("detail", SafeText, nullable=False, server_default="{}"),
+    sa.Column("gone", _TIME),
+    sa.Column("tags", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("owner", SafeText, nullable=False, server_default=sa.text("''")),
+    sa.Column("criticality", sa.String(16), nullable=False, server_default=sa.text("''")),
     sa.UniqueConstraint("account_id", "type", "value_digest"),
+    sa.Index("ix_asset_account_id_id", "account_id", "id"),
+)
+
+asset_state = sa.Table(
+    "asset_state",
+    METADATA,
+    sa.Column("account_id", _ID, sa.ForeignKey("account.id"), primary_key=True, autoincrement=False),
+    sa.Column("target_digest", _DIGEST, primary_key=True),
+    sa.Column(
+        "asset_id", _ID, sa.ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("detail", SafeText, nullable=False),
+    sa.Column("looks", SafeText, nullable=False),
+    sa.Column("scan_id", sa.String(32), nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Index("ix_asset_state_asset_id", "asset_id"),
+)
+
+asset_change = sa.Table(
+    "asset_change",
+    METADATA,
+    _id(),
+    _account(),
+    sa.Column("asset_id", _ID, sa.ForeignKey("asset.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("target_digest", _DIGEST, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("scan_id", sa.String(32), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("detail", SafeText, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Index("ix_asset_change_account_id_id", "account_id", "id"),
 )

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from secrecon.model.asset import AssetType
 from secrecon.model.errors import BadInput, Forbidden, NotFound
+from secrecon.model.inventory import AssetFilter
 from secrecon.service.inventory import list_assets, list_findings
 from secrecon.service.people import authorize_target, list_targets
 from secrecon.web.access import CheckedForm, Desk, Here, SignedIn, Visitor
@@ -32,7 +33,7 @@ async def assets_page(request: Request, desk: Here, visitor: SignedIn, cursor: C
     """What the scans met; of one type where asked."""
     wanted = request.query_params.get("type", "")
     type_ = AssetType(wanted) if wanted in tuple(AssetType) else None
-    listing = await list_assets(desk.ctx, visitor.caller, type_, cursor, SHOWN)
+    listing = await list_assets(desk.ctx, visitor.caller, AssetFilter(type=type_), cursor, SHOWN)
     return show(
         "assets.html.j2",
         request,
