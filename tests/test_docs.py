@@ -10,6 +10,7 @@ import pytest
 from secrecon.app.parts import build_phases
 from secrecon.app.settings import Settings
 from secrecon.intel.core import load_core
+from secrecon.report import FORMATS
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +28,14 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text("utf-8")):
         assert (path.parent / link).exists(), f"{page} links to {link}"
+
+
+def test_every_format_is_told_where_a_reader_looks_for_it() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "reports.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(FORMATS)
+    assert f"format={'|'.join(FORMATS)}`" in (ROOT / "docs" / "api.md").read_text("utf-8")
+    spelled = "\\|".join(FORMATS)
+    assert f"`--format {spelled}`" in (ROOT / "docs" / "command-line.md").read_text("utf-8")
 
 
 def test_no_address_of_a_registry_is_in_the_lock_file() -> None:

@@ -64,6 +64,13 @@ def test_the_flaws_of_one_product_are_one_cause_and_banners_stay_apart() -> None
     assert "may have fixed" in causes[1].basis
 
 
+def test_a_path_is_no_product_and_what_was_shown_is_not_told_as_a_version() -> None:
+    asked = [replace(cve(f"CVE-2021-000{n}", "a.test", EvidenceLevel.CALLBACK), location="/") for n in (1, 2)]
+    assert all("by version" not in cause.title for cause in causes_of(*asked))
+    mixed = causes_of(cve("CVE-2021-0001", "a.test", EvidenceLevel.BEHAVIOUR), cve("CVE-2021-0002", "a.test"))
+    assert [cause.title for cause in mixed] == ["apache: 2 known flaws, 1 of them proven on the target"]
+
+
 def test_other_severity_is_another_cause() -> None:
     assert (
         len(causes_of(make_finding(severity=Severity.LOW), make_finding(severity=Severity.HIGH, location="/x")))

@@ -145,6 +145,7 @@ async def report(ctx: Ctx, caller: AnyCaller, client: Client, db_scan_id: DbScan
                 "application/json": {"schema": {"$ref": "#/components/schemas/ReportAnswer"}},
                 "application/sarif+json": {"schema": {"type": "object"}},
                 "text/html": {"schema": {"type": "string"}},
+                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
                 "text/markdown": {"schema": {"type": "string"}},
                 "text/csv": {"schema": {"type": "string"}},
             },
@@ -162,7 +163,7 @@ async def export(
     db_scan_id: DbScanId,
     format: Format = "json",  # noqa: A002
 ) -> Response:
-    """The report as a file: json, sarif, html, md or csv; the formats that are not made yet answer 400 and say so."""
+    """The report as a file, in one of the formats of docs/reports.md."""
     if format not in FORMATS:
         raise BadInput(f"format must be one of {', '.join(FORMATS)}", "format")
     found = await read_report(ctx, _report_id(db_scan_id), caller, client)

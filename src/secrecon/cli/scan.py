@@ -79,6 +79,8 @@ def scan(
     Exit code: 0 clean, 1 findings at the threshold of --fail-on, 2 could not test enough, 3 error.
     """
     format_ = format_ or _format_of(output)
+    if format_ == "pdf" and output is None and sys.stdout.isatty():
+        raise BadInput("a PDF is not for a terminal: name a file with --output", "output")
     settings = load_settings(
         scope_allow=(*load_settings().scope_allow, *allow) or None,
         templates=templates,

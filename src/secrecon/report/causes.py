@@ -91,7 +91,7 @@ def host_of(asset: str) -> str:
 
 
 def _key(finding: ReportFinding) -> tuple[str, ...]:
-    if finding.cve_id is not None and finding.location:
+    if finding.cve_id is not None and finding.location and "/" not in finding.location:  # a path is no product
         banner = finding.evidence_level is EvidenceLevel.BANNER
         return ("product", finding.location, "banner" if banner else "more")
     return ("check", finding.check, finding.severity, finding.evidence_level)
@@ -116,7 +116,9 @@ def _product_title(group: tuple[ReportFinding, ...]) -> str:
     hosts = len({finding.asset for finding in group})
     on = f" on {count(hosts, 'host')}" if hosts > 1 else ""
     possible = "possible " if group[0].evidence_level is EvidenceLevel.BANNER else ""
-    return f"{group[0].location}: {count(flaws, f'{possible}known flaw')} by version{on}"
+    shown = len({f.cve_id for f in group if f.evidence_level.rank > EvidenceLevel.VERSION_RANGE.rank})
+    how = f", {shown:,} of them proven on the target{on}" if shown else f" by version{on}"
+    return f"{group[0].location}: {count(flaws, f'{possible}known flaw')}{how}"
 
 
 def _common_title(titles: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from secrecon.report.causes import BASIS, root_causes
-from secrecon.report.document import AreaCoverage, CallbackHit, CoverageCount, Report, Term
+from secrecon.report.document import AreaCoverage, CallbackHit, Report, Term
+from secrecon.report.matrix import cell_words
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import clock_time, count, day, is_link
 from secrecon.report.timeline import moments
@@ -166,19 +167,6 @@ def _area_bar(area: AreaCoverage) -> AreaBar:
     done = BAR_WIDTH * counted.done / counted.applicable if counted.applicable else 0.0
     missed = BAR_WIDTH - done if counted.applicable or counted.total == 0 else 0.0
     return AreaBar(area.title, cell_words(counted), round(done, 1), round(missed, 1))
-
-
-def cell_words(counted: CoverageCount) -> str:
-    """A count of checks in words that cannot be misread."""
-    if counted.total == 0:
-        return "no check ran"
-    if counted.applicable == 0:
-        return "does not apply"
-    if counted.done == counted.applicable:
-        return f"all {counted.done:,} ran" if counted.done > 1 else "ran"
-    if counted.done == 0:
-        return "not tested"
-    return f"{counted.done:,} of {counted.applicable:,} ran"
 
 
 def _rest(rows: Iterable[TermRow]) -> Rest:

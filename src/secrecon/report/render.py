@@ -10,6 +10,7 @@ from secrecon.report.document import Report
 from secrecon.report.jsonform import to_json
 from secrecon.report.markdown import to_markdown
 from secrecon.report.page import to_html
+from secrecon.report.pdf import to_pdf
 from secrecon.report.sarif import to_sarif
 from secrecon.report.table import to_csv
 
@@ -24,6 +25,7 @@ class _Format:
 _FORMATS = {
     "json": _Format(to_json, "application/json", "json"),
     "html": _Format(to_html, "text/html; charset=utf-8", "html"),
+    "pdf": _Format(to_pdf, "application/pdf", "pdf"),
     "md": _Format(to_markdown, "text/markdown; charset=utf-8", "md"),
     "csv": _Format(to_csv, "text/csv; charset=utf-8", "csv"),
     "sarif": _Format(to_sarif, "application/sarif+json", "sarif"),

@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, Stric
 from starlette.responses import RedirectResponse, Response
 
 from secrecon.report.causes import BASIS
-from secrecon.report.page import cell_words
+from secrecon.report.matrix import cell_words
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import block, clock_time, count, day, is_link, line
 from secrecon.web.access import Visitor, sign_in_address
