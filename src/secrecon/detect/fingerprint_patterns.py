@@ -29,9 +29,9 @@ class Match:
     groups: dict[str, str]
 
 
-def _options() -> re2.Options:
+def _options(*, exact: bool = False) -> re2.Options:
     options = re2.Options()
-    options.case_sensitive = False
+    options.case_sensitive = exact
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
     options.max_mem = SET_MEMORY
@@ -39,12 +39,13 @@ def _options() -> re2.Options:
 
 
 class PatternSet:
-    """A fixed set of patterns (case-insensitive), searched together. Indexes are the order they were given in."""
+    """A fixed set of patterns, searched together; `exact`: upper and lower case differ. Indexes are the order they were given
+    in."""
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[str], *, exact: bool = False) -> None:
         """Compile all; raises BadPattern naming the first that is none."""
-        self._singles = [compile_pattern(pattern) for pattern in patterns]
-        self._set = re2.Set.SearchSet(_options()) if self._singles else None
+        self._singles = [compile_pattern(pattern, exact=exact) for pattern in patterns]
+        self._set = re2.Set.SearchSet(_options(exact=exact)) if self._singles else None
         if self._set is not None:
             for single in self._singles:
                 self._set.Add(single.pattern)
@@ -73,13 +74,13 @@ def _text(value: bytes | str) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def compile_pattern(pattern: str) -> re2._Regexp:
+def compile_pattern(pattern: str, *, exact: bool = False) -> re2._Regexp:
     """One pattern, compiled. Raises BadPattern."""
     if len(pattern) > MAX_PATTERN:
         raise BadPattern(f"pattern is longer than {MAX_PATTERN} characters")
     if not pattern.isascii():
         raise BadPattern(f"pattern is not plain ASCII: {pattern!r}")
     try:
-        return re2.compile(pattern.encode("ascii"), _options())
+        return re2.compile(pattern.encode("ascii"), _options(exact=exact))
     except re2.error as error:
         raise BadPattern(f"pattern {pattern!r} is not RE2: {error}") from error

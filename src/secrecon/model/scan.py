@@ -84,7 +84,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Hard limits of one scan. `rate` is requests per second and host, `in_flight` concurrent per host."""
+    """Hard limits of one scan. `rate` is requests per second and host, `in_flight` concurrent per host. `connects`:
+    connections that the port scan may begin; they send nothing, and count for no request."""
 
     requests: int = 60_000
     bytes: int = 1_000_000_000
@@ -93,9 +94,10 @@ class Budget:
     in_flight: int = 10
     pages: int = 200
     body_cap: int = 2_000_000
+    connects: int = 400_000
 
 
-QUICK_BUDGET = Budget(requests=1_500, bytes=200_000_000, seconds=600.0, pages=30)
+QUICK_BUDGET = Budget(requests=1_500, bytes=200_000_000, seconds=600.0, pages=30, connects=0)
 FULL_BUDGET = Budget()
 
 

@@ -177,6 +177,13 @@ class ScopeGate:
         self._check_host(host, port)
         return await self._pin(host)
 
+    async def admit_ports(self, host: str, ports: Sequence[int]) -> tuple[str, ...]:
+        """As `admit`, for all of `ports` of one host: one that is not the target's refuses them all."""
+        host = _clean(host)
+        for port in ports:
+            self._check_host(host, port)
+        return await self._pin(host)
+
     async def admit_redirect(self, origin: Origin) -> tuple[str, ...]:
         """As `admit`, for an origin that a reply points to. Our own listener is not admitted then: a target that sends
         us there would make us call ourselves, which looks like a callback and proves nothing."""

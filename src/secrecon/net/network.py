@@ -7,8 +7,9 @@ refuses ends the exchange with the redirect itself, and is written down in `refu
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from secrecon.model.asset import Resolution, TlsInfo
@@ -33,6 +34,7 @@ from secrecon.net.connection import Timeouts
 from secrecon.net.gate import ScopeGate
 from secrecon.net.http1 import Limits
 from secrecon.net.pace import Pace
+from secrecon.net.ports import Aim, Aimed, PortSweep, SweepLimits, Swept, added, left_of, moved
 from secrecon.net.resolver import Resolver
 from secrecon.net.sweep import Sweeper
 from secrecon.net.wire import next_request
@@ -40,6 +42,11 @@ from secrecon.net.wire import next_request
 MAX_REFUSALS = 1_000
 DNS_IN_FLIGHT = 50
 STALE_SECONDS = 0.5
+PORT_FACTOR = 10.0
+"""A connection that carries nothing weighs a tenth of a request: so many a second for each request of the rate."""
+SWEEP_SECONDS = 20.0
+"""How long pinned addresses are swept before they are judged again; less than the time that a pin holds."""
+SWEEP_POLL = 0.1
 
 
 T = TypeVar("T")
@@ -57,8 +64,8 @@ class Refusal:
 
 
 class Network:
-    """`used_requests` and `used_bytes`: what the scan had used before this process took it over. `deadline`: when its
-    time is over (epoch seconds); without one, `budget.seconds` from now."""
+    """`used_requests`, `used_bytes` and `used_connects`: what the scan had used before this process took it over.
+    `deadline`: when its time is over (epoch seconds); without one, `budget.seconds` from now."""
 
     def __init__(
         self,
@@ -69,6 +76,7 @@ class Network:
         *,
         used_requests: int = 0,
         used_bytes: int = 0,
+        used_connects: int = 0,
         deadline: float | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
@@ -86,6 +94,7 @@ class Network:
         self._sweeping = asyncio.Lock()
         self._sweeper = Sweeper(resolver.servers, rate=resolver.rate)
         self.requests = used_requests
+        self.connects = used_connects
         self.refusals: list[Refusal] = []
 
     @property
@@ -182,6 +191,92 @@ class Network:
         )
         self._used_bytes += sum(map(len, said.reads)) + len(said.rest)
         return said
+
+    async def greet(
+        self, host: str, address: str, port: int, data: bytes, *, tls: bool, patience: float, most: int
+    ) -> bytes:
+        """Connect to one of a host's own addresses, say `data` (b"": only listen), and hear at most `most` bytes; `patience`:
+        seconds until the first of them. Raises as `converse` does."""
+        if address not in await self._gate.admit(host, port):
+            raise moved(host, address)
+        await self._pace.enter(host, self._deadline)
+        try:
+            self._spend()
+            patient = replace(self._timeouts, connect=min(self._timeouts.connect, patience + 1))
+            patient = replace(patient, head=patience, total=2 * patience + 2)
+            name, steps = host if tls else None, [talk.Say(data)] if data else []
+            said = await talk.converse(address, port, name, steps, most, every=False, timeouts=patient)
+        finally:
+            self._pace.leave(host)
+        self._used_bytes += len(said.rest)
+        return said.rest
+
+    async def scan_ports(
+        self, aims: Sequence[Aim], stop: asyncio.Event, told: Callable[[int, int], Awaitable[None]]
+    ) -> list[Aimed]:
+        """Try the ports of every aim, side by side: one result per aim, in their order. Each host is admitted before the
+        first connection to it, and again after SWEEP_SECONDS. `told` is awaited with (ports done, of how many)."""
+        results = [Aimed(Swept(untried=tuple(sorted({*aim.ports})))) for aim in aims]
+        under_way = [index for index, aim in enumerate(aims) if aim.ports]
+        total = sum(len(result.swept.untried) for result in results)
+        while under_way and not stop.is_set():
+            jobs: list[tuple[int, Aim]] = []
+            for index in under_way:
+                aim = replace(aims[index], ports=left_of(aims[index].ports, results[index].swept))
+                try:
+                    if aim.address not in await self._gate.admit_ports(aim.host, aim.ports):
+                        raise moved(aim.host, aim.address)
+                    self._check_connects()
+                except (ScopeRefused, TargetError, BudgetSpent) as error:
+                    results[index] = replace(results[index], failure=error)
+                else:
+                    jobs.append((index, aim))
+            done = total - sum(len(result.swept.untried) for result in results)
+            stretch = await self._swept(jobs, stop, told, done, total)
+            for (index, _), swept in zip(jobs, stretch, strict=True):
+                results[index] = Aimed(added(results[index].swept, swept))
+            going = any(swept.attempts for swept in stretch)  # else this machine has no descriptors or ports left
+            under_way = [index for index, _ in jobs if going and results[index].swept.untried]
+        return results
+
+    async def _swept(
+        self,
+        jobs: Sequence[tuple[int, Aim]],
+        stop: asyncio.Event,
+        told: Callable[[int, int], Awaitable[None]],
+        before: int,
+        total: int,
+    ) -> list[Swept]:
+        """One stretch of a sweep, in a thread that ends soon after `stop`."""
+        if not jobs:
+            return []
+        now = self._clock.monotonic()
+        limits = SweepLimits(
+            rate=self._budget.rate * PORT_FACTOR,
+            connects=self._budget.connects - self.connects,
+            until=min(self._deadline, now + SWEEP_SECONDS),
+        )
+        halt = threading.Event()
+        sweep = PortSweep([(aim.address, aim.ports) for _, aim in jobs], limits, self._clock.monotonic, halt)
+        work = asyncio.ensure_future(asyncio.to_thread(sweep.run))
+        try:
+            while not work.done():
+                await asyncio.wait({work}, timeout=SWEEP_POLL)
+                if stop.is_set():
+                    halt.set()
+                await told(before + sweep.done, total)
+        finally:
+            halt.set()
+            swept = await work
+        self.connects += sum(item.attempts for item in swept)
+        return swept
+
+    def _check_connects(self) -> None:
+        """Raises BudgetSpent where no further connection may begin."""
+        if self.connects >= self._budget.connects:
+            raise BudgetSpent(f"the scan's limit of {self._budget.connects} connections was reached", "connects")
+        if self._clock.monotonic() > self._deadline:
+            raise BudgetSpent(f"the scan's time of {self._budget.seconds:.0f} s was used up", "seconds")
 
     async def _talked(self, host: str, port: int, hold: Callable[[str], Awaitable[T]]) -> T:
         """One conversation with the first address that accepts it: admitted, in its turn, and counted."""
