@@ -21,7 +21,7 @@ Status = Literal["starting", "running", "complete", "error"]
 Mode = Literal["quick", "full"]
 Phase = Literal["resolve", "discover", "probe", "fingerprint", "crawl", "match", "verify", "oast", "synthesis"]
 EvidenceLevel = Literal["banner", "version_range", "behaviour", "callback"]
-FindingStatus = Literal["new", "open", "fixed", "regressed", "false_positive", "accepted"]
+FindingStatus = Literal["new", "open", "fixed", "regressed", "in_progress", "false_positive", "accepted"]
 Time = Annotated[str, Field(description="ISO 8601, UTC", examples=["2026-11-23T19:30:00Z"])]
 
 T = TypeVar("T")

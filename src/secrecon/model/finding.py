@@ -43,6 +43,7 @@ class FindingStatus(StrEnum):
 
     NEW = "new"
     OPEN = "open"
+    IN_PROGRESS = "in_progress"
     FIXED = "fixed"
     REGRESSED = "regressed"
     FALSE_POSITIVE = "false_positive"
@@ -55,6 +56,7 @@ class Evidence:
 
     `kind`: `http`, `tls`, `dns`, `version` or `callback`. `request`/`response`: excerpts as text with non-printable
     bytes escaped as \\xNN. `matcher`: in words, what in the response proves it. `curl`: a command that replays it.
+    `version`: the version that the finding rests on, where it rests on one.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class Evidence:
     matcher: str = ""
     callback: str = ""
     curl: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Finding:
     `check`: the stable id of the check, such as `exposure.git-config` or `cve.CVE-2021-41773`. `asset`: the
     origin, host:port or name. `location`: where on it (path, parameter, header), "" for the whole asset.
     `confidence`: 0.0-1.0. `cvss`: base score and vector, or None. `epss`: probability of exploitation in the next 30 days.
-    `kev`: True/False for a CVE, None without one. `ssvc`: the decision, such as `Attend`.
+    `kev`: True/False for a CVE, None without one. `ssvc`: the decision, such as `Attend`. `found_by`: the lines of the coverage
+    ledger that found it, where they are not the check itself.
     """
 
     check: str
@@ -120,6 +124,7 @@ class Finding:
     ssvc: str | None = None
     oast_verified: bool = False
     threat: Threat = NOTHING_KNOWN
+    found_by: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

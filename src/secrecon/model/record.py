@@ -10,6 +10,7 @@ from secrecon.model.draft import Draft
 from secrecon.model.finding import Finding, FindingStatus
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.scan import Attempt, EngineInfo, PhaseName, ScanSpec, ScanStatus
+from secrecon.model.triage import Decision
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -60,13 +61,22 @@ class ScanEvent:
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """A finding with its history in the account. `id` is its database id; times are seconds since the epoch."""
+    """A finding with its history in the account. `id` is its database id; times are seconds since the epoch.
+
+    `seen`: what the scan itself says (new, open, regressed); `status`: with the account's `decision` taken into account, and
+    `reopened` says why that does not hold any more. `gone`: a later scan or retest looked again and did not find it.
+    """
 
     id: int
     finding: Finding
     first_seen: float
     last_seen: float
     status: FindingStatus
+    seen: FindingStatus = FindingStatus.NEW
+    decision: Decision | None = None
+    reopened: str = ""
+    revision: int = 0
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

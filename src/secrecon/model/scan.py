@@ -110,12 +110,24 @@ class Revisit:
 
 
 @dataclass(frozen=True, slots=True)
+class Retest:
+    """The one finding that a scan is to look for again: nothing else is asked. `finding_id`: its number in the database."""
+
+    finding_id: int
+    fingerprint: str
+    check: str
+    asset: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScanSpec:
     """Everything a worker needs to run a scan, fixed when it was accepted.
 
     `touch`: the highest level this target is authorized for. `allow`: the operator's scope allow-list at that
     time (host names, addresses or CIDR blocks). `authorized_by`: who authorized active checks, or "". `revisit`: what is
-    asked for again in any mode, so that what is gone can be told from what was not looked at.
+    asked for again in any mode, so that what is gone can be told from what was not looked at. `retest`: the
+    finding that is looked for again, None for a whole scan.
     """
 
     scan_id: str
@@ -126,6 +138,7 @@ class ScanSpec:
     allow: tuple[str, ...] = ()
     authorized_by: str = ""
     revisit: tuple[Revisit, ...] = ()
+    retest: Retest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ async def settle_callbacks(
     if only is not None:
         places = {_place(payload) for payload in only}
         sent = [payload for payload in sent if _place(payload) in places]
-    known = {record.finding.fingerprint: record.finding for record in await findings.of_scan(tx, scan.scan_id)}
+    known = {finding.fingerprint: finding for finding in await findings.seen_by(tx, scan.scan_id)}
     found = _proven([payload for payload in sent if payload.check == CHECK], hits)
     ends = await chunks.ends(tx, scan.scan_id, TEMPLATES)
     found += [

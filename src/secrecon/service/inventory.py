@@ -163,7 +163,7 @@ async def list_findings(
     """Every problem that the account's scans found, once, newest first."""
     before, limit = read_cursor(cursor), check_limit(limit)
     async with ctx.db.reading() as tx:
-        rows = await findings.list_of(tx, caller.account_id, before, limit + 1)
+        rows = await findings.list_of(tx, caller.account_id, before, limit + 1, ctx.clock.now())
     return cut(rows, limit, lambda row: row.id, _finding)
 
 

@@ -53,7 +53,7 @@ async def _load(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller | Non
         ours = caller is not None and caller.account_id == scan.account_id
         raise NotFound(ARCHIVED if ours else NO_REPORT)
     try:
-        return await records.load_record(tx, db_scan_id)
+        return await records.load_record(tx, db_scan_id, ctx.clock.now())
     except BadInput as error:  # what is stored is damaged; the reader asked for nothing wrong
         raise InternalError(f"scan {scan.scan_id} cannot be read from the database: {error}") from error
 

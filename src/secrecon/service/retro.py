@@ -48,7 +48,7 @@ async def retro_match(
 async def _one(ctx: Context, scan_id: str, findings_of: Callable[[Sequence[Technology]], Sequence[Finding]]) -> int:
     async with ctx.db.reading() as tx:
         facts = await chunks.facts_of(tx, scan_id)
-        known = {record.finding.fingerprint: record.finding for record in await findings.of_scan(tx, scan_id)}
+        known = {finding.fingerprint: finding for finding in await findings.seen_by(tx, scan_id)}
     technologies = [fact for fact in facts if isinstance(fact, Technology)]
     if not technologies:
         return 0

@@ -14,7 +14,8 @@ from secrecon.model.scan import PhaseName, ScanStatus
 from secrecon.service.callbacks import settle_callbacks
 from secrecon.service.context import Context
 from secrecon.service.scan_log import StoredScanLog
-from secrecon.store import asset_states, audit, chunks, findings, scans, users
+from secrecon.service.settling import settle_findings
+from secrecon.store import asset_states, audit, chunks, scans, users
 from secrecon.store.database import Transaction
 from secrecon.store.scans import StoredScan
 
@@ -56,9 +57,10 @@ class ScanRunner:
             if not scan.status.is_final:
                 not_run = await self._not_run(tx, scan)
                 await settle_callbacks(ctx, tx, scan)
-                await findings.settle(tx, scan)
+                await settle_findings(tx, scan)
                 now = ctx.clock.now()
-                await asset_states.settle(tx, scan, now)
+                if scan.spec.retest is None:
+                    await asset_states.settle(tx, scan, now)
                 cancelled = scan.cancel_requested is not None
                 await scans.finish(tx, scan_id, ScanStatus.COMPLETE, now, cancelled=cancelled, not_run=not_run)
                 await self._archive(tx, scan)

@@ -82,7 +82,7 @@ async def kept(tx: Reading, scan_id: str) -> KeptScan | None:
     return KeptScan(
         scan=scan,
         facts=await facts_of(tx, scan_id),
-        findings=tuple(record.finding for record in await findings.of_scan(tx, scan_id)),
+        findings=await findings.seen_by(tx, scan_id),
         attempts=await attempts_of(tx, scan_id),
         payloads=await payloads.of_scan(tx, scan_id),
         interactions=await interactions.of_scan(tx, scan_id),

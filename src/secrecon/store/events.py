@@ -1,6 +1,7 @@
 """A scan's event log: the truth that watchers follow. `seq` counts from 1 without gaps, also under concurrent writers.
 
-The next number is taken from the scan's row, which the writer holds until it commits or rolls back.
+The next number is taken from the scan's row, which the writer holds until it commits or rolls back. Each event carries the
+digest of the one before (`model.chain`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from secrecon.model.chain import START, link
 from secrecon.model.errors import InternalError
 from secrecon.model.record import JsonValue, ScanEvent
 from secrecon.store.database import Reading, Transaction
@@ -32,13 +34,30 @@ async def append(tx: Transaction, scan_id: str, entries: Sequence[Entry], at: fl
     if last is None:
         raise InternalError(f"events for a scan that does not exist: {scan_id}")
     first = int(last) - len(entries) + 1
-    rows = [
-        {"scan_id": scan_id, "seq": first + index, "at": at, "kind": kind, "data": json.dumps(data)}
-        for index, (kind, data) in enumerate(entries)
-    ]
+    rows: list[dict[str, object]] = []
+    digest = await _digest_of(tx, scan_id, first - 1) if entries else ""
+    for seq, (kind, data) in enumerate(entries, first):
+        digest = link(digest, seq, at, kind, data)
+        row = {"scan_id": scan_id, "seq": seq, "at": at, "kind": kind, "data": json.dumps(data), "digest": digest}
+        rows.append(row)
     if rows:
         await tx.connection.execute(sa.insert(_event), rows)
     return int(last)
+
+
+async def _digest_of(tx: Reading, scan_id: str, seq: int) -> str:
+    """What the event after `seq` is chained to; events of older versions have no digest, and a chain begins after them."""
+    query = sa.select(_event.c.digest).where(_event.c.scan_id == scan_id, _event.c.seq == seq)
+    return (await tx.connection.execute(query)).scalar_one_or_none() or START
+
+
+async def chained(tx: Reading, scan_id: str) -> tuple[tuple[ScanEvent, str], ...]:
+    """Every event with its digest, in order; "" for those of versions that kept none."""
+    query = sa.select(_event).where(_event.c.scan_id == scan_id).order_by(_event.c.seq)
+    return tuple(
+        (ScanEvent(row.seq, row.at, row.kind, json.loads(row.data)), row.digest or "")
+        for row in await tx.connection.execute(query)
+    )
 
 
 async def after(tx: Reading, scan_id: str, seq: int, limit: int) -> tuple[ScanEvent, ...]:

@@ -1,8 +1,8 @@
 """Findings: what a scan saw (`scan_finding`) and what the account knows of it over all scans (`finding`).
 
 A problem is the same one when account, target and fingerprint are. How its status moves when a scan sees it is
-written here because it must happen in the statement that stores it; what people decide (false positive, accepted)
-stays theirs.
+written here because it must happen in the statement that stores it. What people decide is kept beside that status, never over it:
+`model.triage` says which of the two counts.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import sqlalchemy as sa
 from secrecon.model.codec import dump, load
 from secrecon.model.finding import Finding, FindingStatus
 from secrecon.model.record import FindingRecord, JsonValue
-from secrecon.model.scan import Outcome
+from secrecon.model.triage import Decision, TriageState, standing
 from secrecon.store import events, tables
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.scans import StoredScan
 
 _finding, _seen = tables.finding, tables.scan_finding
-_DECIDED = (FindingStatus.FALSE_POSITIVE.value, FindingStatus.ACCEPTED.value)
+_LIVE = (FindingStatus.NEW.value, FindingStatus.OPEN.value, FindingStatus.REGRESSED.value)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFinding:
-    """A finding of the account, as its latest scan saw it."""
+    """A finding of the account, as its latest scan saw it. `seen`: what scans say of it; `status`: where it stands with
+    `decision` taken into account, and `reopened` why that does not hold any more. `revision` counts decisions."""
 
     id: int
     account_id: int
@@ -37,6 +38,10 @@ class KnownFinding:
     last_seen: float
     first_scan_id: str
     last_scan_id: str
+    seen: FindingStatus
+    decision: Decision | None
+    reopened: str
+    revision: int
 
 
 async def put(tx: Transaction, scan: StoredScan, findings: Sequence[Finding], at: float) -> tuple[str, ...]:
@@ -55,16 +60,25 @@ async def put(tx: Transaction, scan: StoredScan, findings: Sequence[Finding], at
     return tuple(changed)
 
 
-async def of_scan(tx: Reading, scan_id: str) -> tuple[FindingRecord, ...]:
-    """What one scan found, with history, in the order found.
+async def seen_by(tx: Reading, scan_id: str) -> tuple[Finding, ...]:
+    """What one scan found, without history, in the order found."""
+    query = sa.select(_seen.c.finding).where(_seen.c.scan_id == scan_id).order_by(_seen.c.id)
+    return tuple(load(Finding, text) for text in (await tx.connection.execute(query)).scalars())
 
-    The status is the one the scan gave it, so that an old report stays as it was; a person's decision overrules.
+
+async def of_scan(tx: Reading, scan_id: str, now: float) -> tuple[FindingRecord, ...]:
+    """What one scan found, with history, in the order found. `now`: whether an acceptance has ended.
+
+    The status is the one the scan gave it, so that an old report stays as it was; a decision that holds overrules.
     """
     query = (
         sa.select(
             _finding.c.id,
             _finding.c.first_seen,
+            _finding.c.finding.label("latest"),
             _finding.c.status.label("known"),
+            _finding.c.decision,
+            _finding.c.revision,
             _seen.c.finding,
             _seen.c.status,
             _seen.c.at,
@@ -73,75 +87,90 @@ async def of_scan(tx: Reading, scan_id: str) -> tuple[FindingRecord, ...]:
         .where(_seen.c.scan_id == scan_id)
         .order_by(_seen.c.id)
     )
-    return tuple(
-        FindingRecord(
-            id=row.id,
-            finding=load(Finding, row.finding),
-            first_seen=row.first_seen,
-            last_seen=row.at,
-            status=FindingStatus(row.known if row.known in _DECIDED else row.status),
-        )
-        for row in await tx.connection.execute(query)
+    return tuple(_record(row, now) for row in await tx.connection.execute(query))
+
+
+def _record(row: sa.Row[tuple[object, ...]], now: float) -> FindingRecord:
+    seen, decision = FindingStatus(row.status), _decision(row.decision)
+    stands = standing(seen, decision, load(Finding, row.latest), now) if decision else None
+    return FindingRecord(
+        id=row.id,
+        finding=load(Finding, row.finding),
+        first_seen=row.first_seen,
+        last_seen=row.at,
+        status=stands.status if stands else seen,
+        seen=seen,
+        decision=decision,
+        reopened=stands.reopened if stands else "",
+        revision=row.revision,
+        gone=row.known == FindingStatus.FIXED.value,
     )
 
 
-async def list_of(tx: Reading, account_id: int, after: int | None, limit: int) -> tuple[KnownFinding, ...]:
+async def list_of(
+    tx: Reading, account_id: int, after: int | None, limit: int, now: float
+) -> tuple[KnownFinding, ...]:
     """The account's findings by descending id; those with an id below `after` where given."""
     query = (
         sa.select(_finding).where(_finding.c.account_id == account_id).order_by(_finding.c.id.desc()).limit(limit)
     )
     if after is not None:
         query = query.where(_finding.c.id < after)
-    return tuple(_read(row) for row in await tx.connection.execute(query))
+    return tuple(_read(row, now) for row in await tx.connection.execute(query))
 
 
-async def by_id(tx: Reading, account_id: int, finding_id: int) -> KnownFinding | None:
+async def by_id(tx: Reading, account_id: int, finding_id: int, now: float) -> KnownFinding | None:
     query = sa.select(_finding).where(
         _finding.c.id == tables.storable(finding_id), _finding.c.account_id == account_id
     )
     row = (await tx.connection.execute(query)).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else _read(row, now)
 
 
-async def set_status(tx: Transaction, account_id: int, finding_id: int, status: FindingStatus) -> bool:
-    """Record a decision about a finding; False where the account has no such one."""
-    ours = sa.and_(_finding.c.id == tables.storable(finding_id), _finding.c.account_id == account_id)
-    change = sa.update(_finding).where(ours).values(status=status.value)
+async def decide(
+    tx: Transaction, account_id: int, finding_id: int, revision: int, decision: Decision | None
+) -> bool:
+    """Record a decision, or take one back (None), where nobody decided since `revision`; whether that was so."""
+    change = (
+        sa.update(_finding)
+        .where(
+            _finding.c.id == tables.storable(finding_id),
+            _finding.c.account_id == account_id,
+            _finding.c.revision == revision,
+        )
+        .values(decision=None if decision is None else dump(decision), revision=_finding.c.revision + 1)
+    )
     return (await tx.connection.execute(change)).rowcount == 1
 
 
-async def settle(tx: Transaction, scan: StoredScan) -> int:
-    """Mark FIXED what this target had before and this scan looked for, to the end, without seeing it; how many.
-
-    A check that was skipped, blocked or failed proves nothing and leaves its findings as they are. All CVEs of an
-    asset are looked up by the one check `cve.match`.
-    """
-    ledger_check = sa.case((_finding.c.check.startswith("cve."), "cve.match"), else_=_finding.c.check)
-    looked = (
-        sa.select(sa.literal(1))
-        .where(
-            tables.attempt.c.scan_id == scan.scan_id,
-            tables.attempt.c.check == ledger_check,
-            tables.attempt.c.asset == _finding.c.asset,
-            tables.attempt.c.outcome == Outcome.DONE.value,
-        )
-        .exists()
-    )
+async def unseen(tx: Reading, scan: StoredScan, only: int | None = None) -> tuple[KnownFinding, ...]:
+    """What this target had before `scan` and the scan did not see; of these `only` the one with that number, where given."""
     seen = (
         sa.select(sa.literal(1))
         .where(_seen.c.scan_id == scan.scan_id, _seen.c.finding_id == _finding.c.id)
         .exists()
     )
-    gone = sa.and_(
+    query = sa.select(_finding).where(
         _finding.c.account_id == scan.account_id,
         _finding.c.target_digest == tables.digest(scan.spec.target.url),
-        _finding.c.status.in_((FindingStatus.NEW.value, FindingStatus.OPEN.value, FindingStatus.REGRESSED.value)),
+        _finding.c.status.in_(_LIVE),
         _finding.c.first_seen < scan.created,
-        looked,
         ~seen,
     )
-    change = sa.update(_finding).where(gone).values(status=FindingStatus.FIXED.value)
-    return (await tx.connection.execute(change)).rowcount
+    if only is not None:
+        query = query.where(_finding.c.id == tables.storable(only))
+    rows = await tx.connection.execute(query.order_by(_finding.c.id))
+    return tuple(_read(row, scan.created) for row in rows)
+
+
+async def set_fixed(tx: Transaction, gone: Sequence[KnownFinding]) -> int:
+    """Mark findings FIXED; work in progress on them is over. How many."""
+    for known in gone:
+        values: dict[str, object] = {"status": FindingStatus.FIXED.value}
+        if known.decision is not None and known.decision.state is TriageState.IN_PROGRESS:
+            values |= {"decision": None, "revision": _finding.c.revision + 1}
+        await tx.connection.execute(sa.update(_finding).where(_finding.c.id == known.id).values(**values))
+    return len(gone)
 
 
 def summary(finding: Finding) -> dict[str, JsonValue]:
@@ -226,15 +255,25 @@ async def _put_known(tx: Transaction, scan: StoredScan, finding: Finding, text: 
     return int(row.id), str(row.status)
 
 
-def _read(row: sa.Row[tuple[object, ...]]) -> KnownFinding:
+def _decision(text: str | None) -> Decision | None:
+    return None if text is None else load(Decision, text)
+
+
+def _read(row: sa.Row[tuple[object, ...]], now: float) -> KnownFinding:
+    finding, seen, decision = load(Finding, row.finding), FindingStatus(row.status), _decision(row.decision)
+    stands = standing(seen, decision, finding, now)
     return KnownFinding(
         id=row.id,
         account_id=row.account_id,
         target=row.target,
-        finding=load(Finding, row.finding),
-        status=FindingStatus(row.status),
+        finding=finding,
+        status=stands.status,
         first_seen=row.first_seen,
         last_seen=row.last_seen,
         first_scan_id=row.first_scan_id,
         last_scan_id=row.last_scan_id,
+        seen=seen,
+        decision=decision,
+        reopened=stands.reopened,
+        revision=row.revision,
     )

@@ -8,8 +8,8 @@ from secrecon.store import chunks, drafts, findings, interactions, payloads, sca
 from secrecon.store.database import Reading
 
 
-async def load_record(tx: Reading, db_scan_id: int) -> ScanRecord:
-    """The scan with this number. Raises NotFound, and BadInput where what is stored cannot be read."""
+async def load_record(tx: Reading, db_scan_id: int, now: float) -> ScanRecord:
+    """The scan with this number; decisions as they stand at `now`. Raises NotFound, and BadInput where what is stored cannot be read."""
     scan = await scans.by_db_id(tx, db_scan_id)
     if scan is None:
         raise NotFound("no such scan")
@@ -24,7 +24,7 @@ async def load_record(tx: Reading, db_scan_id: int) -> ScanRecord:
         finished=scan.finished,
         version=scan.version,
         facts=await chunks.facts_of(tx, scan.scan_id),
-        findings=await findings.of_scan(tx, scan.scan_id),
+        findings=await findings.of_scan(tx, scan.scan_id, now),
         attempts=await chunks.attempts_of(tx, scan.scan_id),
         payloads=await payloads.of_scan(tx, scan.scan_id),
         interactions=await interactions.of_scan(tx, scan.scan_id),

@@ -21,6 +21,7 @@ from secrecon.store import events, tables
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.tables import scan as _scan
 
+_WHOLE = _scan.c.retest_of.is_(None)
 _FINAL = tuple(status.value for status in ScanStatus if status.is_final)
 
 
@@ -53,6 +54,7 @@ class StoredScan:
     last_seq: int
     archived: float | None
     pinned: bool
+    retest_of: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ async def add(
             received=0,
             last_seq=0,
             pinned=False,
+            retest_of=None if spec.retest is None else spec.retest.finding_id,
         )
     )
 
@@ -113,11 +116,30 @@ async def by_db_id(tx: Reading, db_scan_id: int) -> StoredScan | None:
 
 
 async def list_of(tx: Reading, account_id: int, before: int | None, limit: int) -> tuple[StoredScan, ...]:
-    """The account's scans, newest first; those with an id below `before` where given."""
-    query = sa.select(_scan).where(_scan.c.account_id == account_id).order_by(_scan.c.id.desc()).limit(limit)
+    """The account's scans, newest first, without retests; those with an id below `before` where given."""
+    ours = sa.and_(_scan.c.account_id == account_id, _WHOLE)
+    query = sa.select(_scan).where(ours).order_by(_scan.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(_scan.c.id < before)
     return tuple(read_row(row) for row in await tx.connection.execute(query))
+
+
+async def finished_of(tx: Reading, account_id: int, target: str, limit: int) -> tuple[StoredScan, ...]:
+    """The finished scans of a target (its normalised URL), newest first, without retests."""
+    query = sa.select(_scan).where(
+        _scan.c.account_id == account_id, _scan.c.target == target, _scan.c.status.in_(_FINAL), _WHOLE
+    )
+    rows = await tx.connection.execute(query.order_by(_scan.c.id.desc()).limit(limit))
+    return tuple(read_row(row) for row in rows)
+
+
+async def retests_of(tx: Reading, account_id: int, finding_id: int, limit: int) -> tuple[StoredScan, ...]:
+    """The retests of a finding, newest first."""
+    query = sa.select(_scan).where(
+        _scan.c.account_id == account_id, _scan.c.retest_of == tables.storable(finding_id)
+    )
+    rows = await tx.connection.execute(query.order_by(_scan.c.id.desc()).limit(limit))
+    return tuple(read_row(row) for row in rows)
 
 
 async def unfinished(tx: Reading) -> tuple[str, ...]:
@@ -235,7 +257,7 @@ async def latest_finished(tx: Reading) -> tuple[str, ...]:
     """The newest finished scan of each target of each account; their scan_ids."""
     newest = (
         sa.select(sa.func.max(_scan.c.id))
-        .where(_scan.c.status.in_(_FINAL), _scan.c.archived.is_(None))
+        .where(_scan.c.status.in_(_FINAL), _scan.c.archived.is_(None), _WHOLE)
         .group_by(_scan.c.account_id, _scan.c.target)
     )
     query = sa.select(_scan.c.scan_id).where(_scan.c.id.in_(newest)).order_by(_scan.c.id)
@@ -266,7 +288,7 @@ async def set_pinned(tx: Transaction, account_id: int, scan_id: str, pinned: boo
 
 async def archive_over(tx: Transaction, account_id: int, keep: int, at: float) -> tuple[str, ...]:
     """Archive the oldest unpinned finished reports beyond `keep` stored ones; their scan_ids, oldest first."""
-    stored = sa.and_(_scan.c.account_id == account_id, _scan.c.archived.is_(None), _scan.c.status.in_(_FINAL))
+    stored = sa.and_(_scan.c.account_id == account_id, _scan.c.archived.is_(None), _scan.c.status.in_(_FINAL), _WHOLE)
     total = int((await tx.connection.execute(sa.select(sa.func.count()).where(stored))).scalar_one())
     if total <= keep:
         return ()
@@ -320,6 +342,7 @@ def read_row(row: sa.Row[tuple[object, ...]]) -> StoredScan:
         last_seq=row.last_seq,
         archived=row.archived,
         pinned=row.pinned,
+        retest_of=row.retest_of,
     )
 
 

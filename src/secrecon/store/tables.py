@@ -208,6 +208,8 @@ scan = sa.Table(
     sa.Column("last_seq", sa.Integer, nullable=False),
     sa.Column("archived", _TIME),
     sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("retest_of", _ID),
+    sa.Index("ix_scan_retest_of", "retest_of"),
     sa.Index("ix_scan_account_id_id", "account_id", "id"),
     sa.Index("ix_scan_status", "status"),
 )
@@ -268,6 +270,8 @@ finding = sa.Table(
     sa.Column("last_seen", _TIME, nullable=False),
     sa.Column("first_scan_id", sa.String(32), nullable=False),
     sa.Column("last_scan_id", sa.String(32), nullable=False),
+    sa.Column("decision", sa.Text),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("account_id", "target_digest", "fingerprint"),
 )
 
@@ -293,6 +297,7 @@ scan_event = sa.Table(
     sa.Column("at", _TIME, nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("data", sa.Text, nullable=False),
+    sa.Column("digest", _DIGEST),
 )
 
 scan_draft = sa.Table(

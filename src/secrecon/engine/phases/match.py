@@ -156,6 +156,7 @@ def _finding(technology: Technology, match: CveMatch, data: str) -> Finding:
         response=technology.evidence,
         matcher=f"version {technology.version} read from: {technology.evidence}",
         curl=f"curl -sk -i {shlex.quote(technology.asset + '/')}",
+        version=technology.version,
     )
     return Finding(
         check=f"cve.{cve.id}",

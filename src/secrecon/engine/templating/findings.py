@@ -14,6 +14,7 @@ import re2
 from secrecon.detect.evidence import excerpt, printable
 from secrecon.engine.templating.driver import Attempted, Job
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
+from secrecon.model.trace import lines_of
 from secrecon.templates.execution.events import Found
 from secrecon.templates.matchers import DslTest
 from secrecon.templates.template import Template
@@ -83,6 +84,7 @@ def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str
         cvss_vector=info.classification.get("cvss-metrics") or None,
         kev=("kev" in info.tags) if cves else None,
         oast_verified=level is EvidenceLevel.CALLBACK,
+        found_by=(line_of(template),),
     )
 
 
@@ -123,8 +125,9 @@ def _lifted(
     before: Finding, template: Template, level: EvidenceLevel, confidence: float, evidence: tuple[Evidence, ...]
 ) -> Finding:
     """The version's finding, now verified; what the version said stays as evidence."""
+    found_by = (*(before.found_by or lines_of(before.check)), line_of(template))
     if level.rank <= before.evidence_level.rank:
-        return replace(before, evidence=(*before.evidence, *evidence))
+        return replace(before, evidence=(*before.evidence, *evidence), found_by=found_by)
     how = "by a callback" if level is EvidenceLevel.CALLBACK else "by its behaviour"
     title = before.title.removeprefix(BY_VERSION)
     return replace(
@@ -135,6 +138,7 @@ def _lifted(
         evidence=(*evidence, *before.evidence),
         description=f"{_text(template.info.description)} Verified on the target {how}.".strip()[:MAX_TEXT],
         oast_verified=before.oast_verified or level is EvidenceLevel.CALLBACK,
+        found_by=found_by,
     )
 
 
