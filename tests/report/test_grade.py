@@ -164,10 +164,28 @@ def test_what_is_closed_weighs_nothing(status: FindingStatus) -> None:
     assert (report.risk_score, report.grade.terms) == ("A", ())
 
 
-def test_an_accepted_risk_still_weighs() -> None:
+def test_what_is_set_aside_is_not_counted_and_told() -> None:
     record = make_record()
-    closed = entry(make_finding(severity=Severity.CRITICAL), 1, FindingStatus.ACCEPTED)
-    assert build(replace(record, findings=(closed,))).risk_score == "F"
+    accepted = entry(make_finding(severity=Severity.CRITICAL), 1, FindingStatus.ACCEPTED)
+    false = entry(make_finding(location="/x"), 2, FindingStatus.FALSE_POSITIVE)
+    graded = build(replace(record, findings=(accepted, false))).grade
+    assert (graded.letter, graded.points, graded.undecided) == ("A", 0.0, "F")
+    assert set(graded.set_aside) == {accepted.finding.fingerprint, false.finding.fingerprint}
+    assert (
+        "1 accepted risk and 1 false positive are not counted, by decision; counted, it would be F." in graded.words
+    )
+
+
+@given(records(), findings())
+def test_a_decision_never_hides_what_it_leaves_out(record: ScanRecord, extra: Finding) -> None:
+    """Setting a finding aside gives the letter of a scan without it, and the letter with it is told beside."""
+    with_it = replace(record, findings=(*record.findings, entry(extra, 1_000, FindingStatus.OPEN)))
+    aside = replace(record, findings=(*record.findings, entry(extra, 1_000, FindingStatus.ACCEPTED)))
+    told = build(aside).grade
+    assert told.points == build(record).grade.points
+    assert told.letter == build(record).grade.letter
+    if not any(finding.set_aside for finding in build(record).facts.findings):
+        assert told.undecided == build(with_it).grade.letter
 
 
 def test_ssrf_that_could_not_be_tested_caps_at_b() -> None:

@@ -10,12 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from secrecon.model.asset import Asset, AssetType, Fact, Page, Technology
+from secrecon.model.chain import START, link
 from secrecon.model.errors import BadInput, NotFound
 from secrecon.model.finding import Finding, FindingStatus
 from secrecon.model.interaction import OastReach, OastSelfTest
 from secrecon.model.inventory import AssetFilter
 from secrecon.model.record import Chunk, ScanEvent
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanStatus
+from secrecon.model.triage import Decision, TriageState, basis_of
+from secrecon.service.settling import settle_findings
 from secrecon.store import assets, chunks, events, findings, records, scans, tables
 from secrecon.store.database import Database
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 SUBDOMAIN = Asset(AssetType.SUBDOMAIN, "shop.acme.test", "dns")
 NGINX = Technology("http://shop.acme.test:8080", "nginx", "1.18.0", "cpe:2.3:a:f5:nginx", "header Server", 0.9)
+NOW = 9_000.0
 DONE = Attempt(PhaseName.VERIFY, "exposure.git", "http://shop.acme.test:8080", Outcome.DONE, requests=3)
 
 
@@ -78,7 +82,7 @@ async def test_the_same_round_again_changes_nothing(shelf: Shelf, problem: Findi
     assert await commit(shelf.db, scan_id, chunk(0, (NGINX,), (minor,), ()), at=2000.0) is False
     assert await log_of(shelf.db, scan_id) == before
     async with shelf.db.reading() as tx:
-        record = await records.load_record(tx, 2**51 + 1)
+        record = await records.load_record(tx, 2**51 + 1, NOW)
     assert record.facts == (SUBDOMAIN,)
     assert [item.finding for item in record.findings] == [problem]
     assert record.requests == 3
@@ -161,7 +165,7 @@ async def test_an_unknown_scan_is_told(shelf: Shelf) -> None:
     async with shelf.db.reading() as tx:
         assert await chunks.kept(tx, "f" * 32) is None
         with pytest.raises(NotFound):
-            await records.load_record(tx, 5)
+            await records.load_record(tx, 5, NOW)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,7 @@ async def test_damaged_rows_are_named(
         await tx.connection.execute(sa.update(table).values({column: damage}))
     async with shelf.db.reading() as tx:
         with pytest.raises(BadInput, match=message):
-            await records.load_record(tx, 2**51 + 1)
+            await records.load_record(tx, 2**51 + 1, NOW)
 
 
 async def test_the_status_of_a_finding_over_scans(shelf: Shelf, problem: Finding) -> None:
@@ -206,27 +210,16 @@ async def test_the_status_of_a_finding_over_scans(shelf: Shelf, problem: Finding
     await commit(shelf.db, fourth, chunk(0, found=(problem,)), at=4001.0)
     statuses.append(FindingStatus.REGRESSED)
     async with shelf.db.reading() as tx:
-        shown = [await findings.of_scan(tx, scan_id) for scan_id in (first, second, fourth)]
-        (known,) = await findings.list_of(tx, shelf.account_id, None, 10)
+        shown = [await findings.of_scan(tx, scan_id, NOW) for scan_id in (first, second, fourth)]
+        (known,) = await findings.list_of(tx, shelf.account_id, None, 10, NOW)
     assert [records_[0].status for records_ in shown] == statuses
     assert {records_[0].id for records_ in shown} == {known.id}
     assert (known.first_seen, known.last_seen, known.status) == (1001.0, 4001.0, FindingStatus.REGRESSED)
 
 
-async def test_a_cve_is_fixed_once_versions_were_looked_up_again(shelf: Shelf, problem: Finding) -> None:
-    cve = replace(problem, check="cve.CVE-2021-41773", cve_id="CVE-2021-41773")
-    first = await shelf.add_scan(1, at=1000.0)
-    await commit(shelf.db, first, chunk(0, found=(cve,)), at=1001.0)
-    second = await shelf.add_scan(2, at=2000.0)
-    await commit(shelf.db, second, chunk(0, attempts=(DONE,)))
-    assert await settle(shelf, second) == 0, "another check says nothing of it"
-    await commit(shelf.db, second, chunk(1, attempts=(replace(DONE, check="cve.match"),)))
-    assert await settle(shelf, second) == 1
-
-
 async def settle(shelf: Shelf, scan_id: str) -> int:
     async with shelf.db.transaction() as tx:
-        return await findings.settle(tx, await scans.locked(tx, scan_id))
+        return await settle_findings(tx, await scans.locked(tx, scan_id))
 
 
 async def test_another_target_is_another_problem(shelf: Shelf, problem: Finding) -> None:
@@ -234,7 +227,7 @@ async def test_another_target_is_another_problem(shelf: Shelf, problem: Finding)
         scan_id = await shelf.add_scan(number, target)
         await commit(shelf.db, scan_id, chunk(0, found=(problem,)))
     async with shelf.db.reading() as tx:
-        known = await findings.list_of(tx, shelf.account_id, None, 10)
+        known = await findings.list_of(tx, shelf.account_id, None, 10, NOW)
     assert [item.target for item in known] == ["https://acme.test", "http://shop.acme.test:8080"]
     assert {item.status for item in known} == {FindingStatus.NEW}
 
@@ -243,12 +236,31 @@ async def test_what_a_person_decided_stays(shelf: Shelf, problem: Finding) -> No
     first = await shelf.add_scan(1)
     await commit(shelf.db, first, chunk(0, found=(problem,)))
     async with shelf.db.transaction() as tx:
-        (known,) = await findings.list_of(tx, shelf.account_id, None, 10)
-        assert await findings.set_status(tx, shelf.account_id, known.id, FindingStatus.ACCEPTED)
-        assert not await findings.set_status(tx, shelf.account_id + 1, known.id, FindingStatus.OPEN)
+        (known,) = await findings.list_of(tx, shelf.account_id, None, 10, NOW)
+        mine, basis = shelf.account_id, basis_of(problem)
+        accepted = Decision(TriageState.ACCEPTED, "behind the VPN", "ada", 1.0, basis, expires=NOW + 1)
+        assert not await findings.decide(tx, mine + 1, known.id, 0, accepted), "another account's"
+        assert await findings.decide(tx, mine, known.id, 0, accepted)
+        assert not await findings.decide(tx, mine, known.id, 0, None), "somebody decided meanwhile"
     second = await shelf.add_scan(2)
     await commit(shelf.db, second, chunk(0, found=(problem,)))
     async with shelf.db.reading() as tx:
         for scan_id in (first, second):
-            assert (await findings.of_scan(tx, scan_id))[0].status is FindingStatus.ACCEPTED
-        assert await findings.by_id(tx, shelf.account_id + 1, known.id) is None
+            assert (await findings.of_scan(tx, scan_id, NOW))[0].status is FindingStatus.ACCEPTED
+        assert await findings.by_id(tx, shelf.account_id + 1, known.id, NOW) is None
+
+
+async def test_the_event_log_is_a_chain(shelf: Shelf, problem: Finding) -> None:
+    """Each event's digest covers the one before, over several appends."""
+    scan_id = await shelf.add_scan()
+    await commit(shelf.db, scan_id, chunk(0, (SUBDOMAIN,), (problem,), (DONE,)))
+    await commit(shelf.db, scan_id, chunk(1, (NGINX,), more=False), at=1011.5)
+    async with shelf.db.reading() as tx:
+        chained = await events.chained(tx, scan_id)
+    previous = START
+    for event, digest in chained:
+        previous = link(previous, event.seq, event.at, event.kind, event.data)
+        assert digest == previous
+    assert len(chained) == 5
+    changed = chained[1][0]
+    assert link(START, changed.seq, changed.at, changed.kind, {**changed.data, "x": 1}) != chained[1][1]

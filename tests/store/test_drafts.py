@@ -22,7 +22,7 @@ async def test_the_first_draft_stays(shelf: Shelf) -> None:
         assert await drafts.put(tx, scan_id, DRAFT, 1001.0)
         assert not await drafts.put(tx, scan_id, Draft("other", ()), 1002.0)
     async with shelf.db.reading() as tx:
-        record = await records.load_record(tx, 2**51 + 1)
+        record = await records.load_record(tx, 2**51 + 1, 9e9)
     assert record.draft is not None
     assert (record.draft.model, record.draft.tokens_in, record.draft.seconds) == ("little", 900, 2.5)
     assert record.draft.sentences[0].findings == (3, 4)

@@ -35,7 +35,7 @@ async def test_a_scan_from_start_to_end(shelf: Shelf) -> None:
     assert running is not None
     assert (running.status, running.phase, running.percent) == (ScanStatus.RUNNING, PhaseName.CRAWL, 40)
     async with shelf.db.reading() as tx:
-        record = await records.load_record(tx, 2**51 + 1)
+        record = await records.load_record(tx, 2**51 + 1, 9e9)
         log = await events.after(tx, scan_id, 0, 100)
         done = await scans.by_scan_id(tx, scan_id)
     assert (record.status, record.started, record.finished) == (ScanStatus.COMPLETE, 1001.0, 1009.0)
@@ -57,7 +57,7 @@ async def test_a_cancelled_scan_says_what_was_not_run(shelf: Shelf) -> None:
         assert await scans.cancel_requested(tx, scan_id)
         left = (PhaseName.OAST, PhaseName.SYNTHESIS)
         assert await scans.finish(tx, scan_id, ScanStatus.COMPLETE, 1009.0, cancelled=True, not_run=left)
-        record = await records.load_record(tx, 2**51 + 1)
+        record = await records.load_record(tx, 2**51 + 1, 9e9)
         (event,) = await events.after(tx, scan_id, 0, 10)
     assert (record.cancelled, record.not_run) == (True, left)
     assert event.data == {
@@ -141,7 +141,7 @@ async def test_numbers_that_nobody_gave_out_find_nothing(shelf: Shelf, number: i
     await shelf.add_scan()
     async with shelf.db.transaction() as tx:
         assert await scans.by_db_id(tx, number) is None
-        assert await findings.by_id(tx, shelf.account_id, number) is None
+        assert await findings.by_id(tx, shelf.account_id, number, 0.0) is None
         assert not await keys.revoke(tx, shelf.account_id, number, 1.0)
         assert not await targets.revoke(tx, shelf.account_id, number, 1.0)
 

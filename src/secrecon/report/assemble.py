@@ -12,6 +12,8 @@ from secrecon.model.finding import Evidence, Threat
 from secrecon.model.interaction import Interaction, OastReach, OastSelfTest, Payload
 from secrecon.model.record import FindingRecord, ScanRecord
 from secrecon.model.target import TargetKind
+from secrecon.model.trace import sought
+from secrecon.model.triage import Decision
 from secrecon.report.coverage import read_coverage
 from secrecon.report.document import (
     AssetSeen,
@@ -25,6 +27,7 @@ from secrecon.report.document import (
     ServiceSeen,
     TechnologySeen,
     TlsSeen,
+    Triaged,
 )
 from secrecon.report.grade import grade
 from secrecon.report.narrative import as_text, tell
@@ -74,6 +77,23 @@ def show_finding(record: FindingRecord) -> ReportFinding:
         references=tuple(line(url) for url in finding.references),
         cwe=tuple(line(cwe, 40) for cwe in finding.cwe),
         threat=_threat(finding.threat),
+        seen=record.seen,
+        triage=None if record.decision is None else _triaged(record.decision, record.reopened),
+        revision=record.revision,
+        gone=record.gone,
+        found_by=tuple(line(check, 300) for check in sought(finding).lines),
+    )
+
+
+def _triaged(decision: Decision, reopened: str) -> Triaged:
+    return Triaged(
+        state=str(decision.state),
+        reason=line(decision.reason),
+        by=line(decision.by, 320),
+        at=iso(decision.at),
+        expires="" if decision.expires is None else iso(decision.expires),
+        holds=not reopened,
+        reopened=line(reopened),
     )
 
 

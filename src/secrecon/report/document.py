@@ -26,8 +26,28 @@ class EvidenceItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Triaged:
+    """What the account decided about a finding: `state` by whom, when and why; `expires` "" where it has no end.
+
+    `holds` False: the decision ended by itself and `reopened` says why; the finding is open again.
+    """
+
+    state: str
+    reason: str
+    by: str
+    at: str
+    expires: str
+    holds: bool
+    reopened: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFinding:
-    """A finding with every documented field. `id` is its database id, `fingerprint` stays the same across scans."""
+    """A finding with every documented field. `id` is its database id, `fingerprint` stays the same across scans.
+
+    `seen`: what the scan itself says of it (new, open, regressed), decisions aside. `revision` counts decisions. `gone`: a later
+    scan or retest looked again and did not find it. `found_by`: the lines of the ledger that found it.
+    """
 
     id: int
     fingerprint: str
@@ -55,11 +75,21 @@ class ReportFinding:
     references: tuple[str, ...]
     cwe: tuple[str, ...]
     threat: Threat = NOTHING_KNOWN
+    seen: FindingStatus = FindingStatus.NEW
+    triage: Triaged | None = None
+    revision: int = 0
+    gone: bool = False
+    found_by: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
-        """False for what a person closed as no problem or what is fixed: it weighs nothing in the grade."""
-        return self.status not in (FindingStatus.FALSE_POSITIVE, FindingStatus.FIXED)
+        """False for what a person set aside (no problem, accepted) or what is fixed: it weighs nothing in the grade."""
+        return self.status not in (FindingStatus.FALSE_POSITIVE, FindingStatus.ACCEPTED, FindingStatus.FIXED)
+
+    @property
+    def set_aside(self) -> bool:
+        """True for what does not count because somebody decided so."""
+        return self.status in (FindingStatus.FALSE_POSITIVE, FindingStatus.ACCEPTED)
 
     @property
     def is_kev(self) -> bool:
@@ -239,7 +269,10 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The letter and its whole arithmetic. `earned`: what the points alone would give."""
+    """The letter and its whole arithmetic. `earned`: what the points alone would give.
+
+    `set_aside`: fingerprints of the findings that decisions keep out of the sum; `undecided`: the letter with them in it.
+    """
 
     letter: str
     earned: str
@@ -248,6 +281,8 @@ class Grade:
     steps: tuple[Step, ...]
     caps: tuple[Cap, ...]
     words: str
+    set_aside: tuple[str, ...] = ()
+    undecided: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +435,7 @@ class Facts:
 
     @property
     def counted(self) -> tuple[ReportFinding, ...]:
-        """The findings that weigh: without false positives and what is fixed."""
+        """The findings that weigh: without false positives, accepted risks and what is fixed."""
         return tuple(finding for finding in self.findings if finding.counts)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from secrecon.model.errors import BadInput
-from secrecon.model.finding import FindingStatus, Severity
+from secrecon.model.finding import Severity
 from secrecon.report.document import Report
 from secrecon.report.grade import LETTERS
 
@@ -57,7 +57,7 @@ def exit_code(report: Report, fail_on: FailOn | None) -> int:
 def _found(report: Report, fail_on: FailOn) -> bool:
     if fail_on.grade:
         return _reached(report.grade.earned, fail_on.grade)
-    standing = [f for f in report.facts.counted if f.status is not FindingStatus.ACCEPTED]
+    standing = report.facts.counted
     if fail_on.kev:
         return any(finding.is_kev for finding in standing)
     least = fail_on.severity

@@ -7,7 +7,7 @@ is the worse of what the points earn and what the coverage allows. What was not 
 
 from __future__ import annotations
 
-from secrecon.model.finding import EvidenceLevel, Severity
+from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.scan import ScanStatus
 from secrecon.report.coverage import REQUIRED, phases_missed
 from secrecon.report.document import Cap, Coverage, Facts, Grade, ReportFinding, Step, Term
@@ -39,10 +39,34 @@ def grade(facts: Facts, coverage: Coverage) -> Grade:
     terms = tuple(sorted((_term(finding) for finding in facts.counted), key=_term_order))
     steps = _steps(terms)
     points = round(steps[-1].total * 100)
-    earned = next((letter for letter, below in THRESHOLDS if points < below), "F")
+    earned = _letter(points)
     caps = _caps(facts, coverage)
-    letter = worst([earned, *(cap.letter for cap in caps)])
-    return Grade(letter, earned, points / 100, terms, steps, caps, _words(letter, earned, points, caps))
+    limits = [cap.letter for cap in caps]
+    letter = worst([earned, *limits])
+    aside = tuple(finding for finding in facts.findings if finding.set_aside)
+    every = _steps((*terms, *(_term(finding) for finding in aside)))
+    undecided = worst([_letter(round(every[-1].total * 100)), *limits])
+    words = f"{_words(letter, earned, points, caps)}{_decided(aside, undecided)}"
+    return Grade(
+        letter, earned, points / 100, terms, steps, caps, words, tuple(f.fingerprint for f in aside), undecided
+    )
+
+
+def _letter(points: int) -> str:
+    """What so many hundredths of a point earn."""
+    return next((letter for letter, below in THRESHOLDS if points < below), "F")
+
+
+def _decided(aside: tuple[ReportFinding, ...], undecided: str) -> str:
+    """What decisions keep out of the sum, and the letter without them: never told less loudly than the letter."""
+    if not aside:
+        return ""
+    accepted = sum(finding.status is FindingStatus.ACCEPTED for finding in aside)
+    parts = [count(accepted, "accepted risk")] if accepted else []
+    if len(aside) > accepted:
+        parts.append(count(len(aside) - accepted, "false positive"))
+    verb = "is" if len(aside) == 1 else "are"
+    return f" {' and '.join(parts)} {verb} not counted, by decision; counted, it would be {undecided}."
 
 
 def worst(letters: list[str]) -> str:

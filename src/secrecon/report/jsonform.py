@@ -139,7 +139,28 @@ def finding_document(finding: ReportFinding) -> Json:
         "first_seen": finding.first_seen,
         "last_seen": finding.last_seen,
         "status": str(finding.status),
+        "seen_as": str(finding.seen),
+        "gone": finding.gone,
+        "found_by": list(finding.found_by),
+        "triage": _triage(finding),
     }
+
+
+def _triage(finding: ReportFinding) -> Json:
+    """The decision about a finding; `revision` is what a change of it must name."""
+    document: Json = {"revision": finding.revision, "state": "open"}
+    if finding.triage is not None:
+        made = finding.triage
+        document |= {
+            "state": made.state if made.holds else "open",
+            "decided": made.state,
+            "reason": made.reason,
+            "by": made.by,
+            "at": made.at,
+            "expires_at": made.expires or None,
+            "reopened": made.reopened or None,
+        }
+    return document
 
 
 def _exploitation(finding: ReportFinding) -> Json | None:
@@ -323,4 +344,6 @@ def _grade(graded: Grade) -> Json:
             for s in graded.steps
         ],
         "caps": [{"letter": cap.letter, "reason": cap.reason} for cap in graded.caps],
+        "set_aside": list(graded.set_aside),
+        "letter_without_decisions": graded.undecided,
     }

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from secrecon.model.draft import Audience
-from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
+from secrecon.model.finding import EvidenceLevel, Severity
 from secrecon.model.interaction import CallbackProtocol
 from secrecon.model.scan import ScanMode, ScanStatus
 from secrecon.report.causes import Cause, host_of, root_causes
@@ -180,13 +180,14 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
         said.append(
             _said(f"{coverage.summary} What was not tested may hold problems that this report cannot show.")
         )
-    closed = [f for f in facts.findings if f.status in (FindingStatus.FALSE_POSITIVE, FindingStatus.FIXED)]
+    closed = [f for f in facts.findings if not f.counts]
     if closed:
         verb = "was" if len(closed) == 1 else "were"
         number = count(len(closed), "finding")
         said.append(
             _said(
-                f"{number} {verb} closed as fixed or false and {_is(len(closed))} not counted in the grade.", closed
+                f"{number} {verb} closed as fixed, accepted or false and {_is(len(closed))} not counted in the grade.",
+                closed,
             )
         )
     if grave:

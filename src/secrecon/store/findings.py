@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -71,18 +72,19 @@ async def of_scan(tx: Reading, scan_id: str, now: float) -> tuple[FindingRecord,
 
     The status is the one the scan gave it, so that an old report stays as it was; a decision that holds overrules.
     """
+    columns: tuple[sa.ColumnElement[Any], ...] = (
+        _finding.c.id,
+        _finding.c.first_seen,
+        _finding.c.finding.label("latest"),
+        _finding.c.status.label("known"),
+        _finding.c.decision,
+        _finding.c.revision,
+        _seen.c.finding,
+        _seen.c.status,
+        _seen.c.at,
+    )
     query = (
-        sa.select(
-            _finding.c.id,
-            _finding.c.first_seen,
-            _finding.c.finding.label("latest"),
-            _finding.c.status.label("known"),
-            _finding.c.decision,
-            _finding.c.revision,
-            _seen.c.finding,
-            _seen.c.status,
-            _seen.c.at,
-        )
+        sa.select(*columns)
         .join(_finding, _finding.c.id == _seen.c.finding_id)
         .where(_seen.c.scan_id == scan_id)
         .order_by(_seen.c.id)
@@ -90,7 +92,7 @@ async def of_scan(tx: Reading, scan_id: str, now: float) -> tuple[FindingRecord,
     return tuple(_record(row, now) for row in await tx.connection.execute(query))
 
 
-def _record(row: sa.Row[tuple[object, ...]], now: float) -> FindingRecord:
+def _record(row: sa.Row[Any], now: float) -> FindingRecord:
     seen, decision = FindingStatus(row.status), _decision(row.decision)
     stands = standing(seen, decision, load(Finding, row.latest), now) if decision else None
     return FindingRecord(

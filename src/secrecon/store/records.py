@@ -9,7 +9,8 @@ from secrecon.store.database import Reading
 
 
 async def load_record(tx: Reading, db_scan_id: int, now: float) -> ScanRecord:
-    """The scan with this number; decisions as they stand at `now`. Raises NotFound, and BadInput where what is stored cannot be read."""
+    """The scan with this number; decisions as they stand at `now`. Raises NotFound, and BadInput where what is stored
+    cannot be read."""
     scan = await scans.by_db_id(tx, db_scan_id)
     if scan is None:
         raise NotFound("no such scan")

@@ -288,7 +288,9 @@ async def set_pinned(tx: Transaction, account_id: int, scan_id: str, pinned: boo
 
 async def archive_over(tx: Transaction, account_id: int, keep: int, at: float) -> tuple[str, ...]:
     """Archive the oldest unpinned finished reports beyond `keep` stored ones; their scan_ids, oldest first."""
-    stored = sa.and_(_scan.c.account_id == account_id, _scan.c.archived.is_(None), _scan.c.status.in_(_FINAL), _WHOLE)
+    stored = sa.and_(
+        _scan.c.account_id == account_id, _scan.c.archived.is_(None), _scan.c.status.in_(_FINAL), _WHOLE
+    )
     total = int((await tx.connection.execute(sa.select(sa.func.count()).where(stored))).scalar_one())
     if total <= keep:
         return ()

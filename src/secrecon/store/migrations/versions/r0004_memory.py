@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0003"
-down_revision = "r0002"
+revision = "r0004"
+down_revision = "r0003"
 branch_labels = None
 depends_on = None
 
@@ -15,6 +15,8 @@ def upgrade() -> None:
     """Add the columns. No version before this one could record a decision, so there is none to carry over."""
     op.add_column("finding", sa.Column("decision", sa.Text(), nullable=True))
     op.add_column("finding", sa.Column("revision", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("scan", sa.Column("retest_of", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+    op.add_column(
+        "scan", sa.Column("retest_of", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+    )
     op.create_index("ix_scan_retest_of", "scan", ["retest_of"], unique=False)
     op.add_column("scan_event", sa.Column("digest", sa.String(length=64), nullable=True))
