@@ -46,6 +46,7 @@ layers: install
 
 tests: install
 	scripts/system
+	scripts/schemas
 	$(BIN)/pytest -n auto --dist loadgroup
 
 quick: install lint types layers ## The checks without the slow tests

@@ -8,11 +8,13 @@ import json
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft4Validator, FormatChecker
 from markdown_it import MarkdownIt
 from tests.report.conftest import ALL_DONE, entry, hostile, make_finding, make_record, records, with_callback
 
@@ -164,7 +166,7 @@ def test_ten_megabytes_of_evidence_stay_bounded() -> None:
 
 @pytest.mark.parametrize("name", ["docx", "", "../json"])
 def test_formats_that_do_not_exist(name: str) -> None:
-    with pytest.raises(BadInput, match="json, html, pdf, md, csv, sarif"):
+    with pytest.raises(BadInput, match="json, html, pdf, md, csv, sarif, cyclonedx, openvex"):
         render(build(make_record()), name)
 
 
@@ -242,7 +244,7 @@ def test_sarif_is_consistent(record: ScanRecord, text: str) -> None:
     rules = run["tool"]["driver"]["rules"]
     assert len({rule["id"] for rule in rules}) == len(rules)
     assert all(rule["help"]["text"] and rule["shortDescription"]["text"] is not None for rule in rules)
-    assert len(run["results"]) == len(report.facts.findings)
+    assert len(run["results"]) == sum(f.status is not FindingStatus.FIXED for f in report.facts.findings)
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["partialFingerprints"]["secreconFingerprint/v1"]
@@ -261,6 +263,39 @@ def test_sarif_fingerprints_are_stable_and_closed_findings_suppressed() -> None:
     results = [json.loads(render(build(r), "sarif")[0])["runs"][0]["results"][0] for r in (one, two)]
     assert results[0]["partialFingerprints"] == results[1]["partialFingerprints"]
     assert results[0]["suppressions"][0]["kind"] == "external"
+
+
+SARIF_SCHEMA = Path(__file__).parents[2] / "build" / "schemas" / "sarif-2.1.0.json"
+
+
+@pytest.mark.skipif(not SARIF_SCHEMA.exists(), reason="scripts/schemas could not fetch the SARIF schema")
+@settings(max_examples=15)
+@given(records(5), hostile)
+def test_sarif_is_valid_against_the_official_schema(record: ScanRecord, text: str) -> None:
+    record = replace(record, findings=(*record.findings, entry(hostile_finding(text), 5_000)))
+    schema = json.loads(SARIF_SCHEMA.read_text("utf-8"))
+    validator = Draft4Validator(schema, format_checker=FormatChecker())
+    errors = list(validator.iter_errors(json.loads(render(build(record), "sarif")[0])))
+    assert not errors, errors[0].message
+
+
+def test_sarif_keeps_to_what_code_hosts_take() -> None:
+    """The limits and names of GitHub's code scanning, whose reader drops or refuses what goes beyond them."""
+    long = replace(make_finding(), title="A" * 3_000, description="B" * 9_000, check="exposure." + "c" * 900)
+    fixed = entry(make_finding(location="/old"), 2, FindingStatus.FIXED)
+    record = replace(make_record(long), findings=(entry(long, 1), fixed))
+    (run,) = json.loads(render(build(record), "sarif")[0])["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    (result,) = run["results"]
+    assert len(rule["name"]) <= 255
+    assert len(rule["shortDescription"]["text"]) <= 1_024
+    assert len(rule["fullDescription"]["text"]) <= 1_024
+    assert rule["help"]["markdown"]
+    assert 0.0 <= float(rule["properties"]["security-severity"]) <= 10.0
+    assert rule["properties"]["precision"] in ("very-high", "high", "medium", "low")
+    assert "external/cwe/cwe-527" in rule["properties"]["tags"]
+    prints = result["partialFingerprints"]
+    assert prints["primaryLocationLineHash"] == prints["secreconFingerprint/v1"] + ":1"
 
 
 def test_sarif_says_what_was_not_tested() -> None:

@@ -21,9 +21,10 @@ from secrecon.app.logs import configure_logs
 from secrecon.app.oneshot import OneShot
 from secrecon.app.settings import load_settings
 from secrecon.cli.show import LiveProgress, print_summary, stderr_console
-from secrecon.model.errors import BadInput, OperatorError
+from secrecon.model.errors import BadInput, Conflict, OperatorError
 from secrecon.model.record import Chunk, Progress, ScanRecord
 from secrecon.model.scan import ScanMode
+from secrecon.report import Report
 from secrecon.report.gate import FailOn
 
 
@@ -78,7 +79,7 @@ def scan(
 
     Exit code: 0 clean, 1 findings at the threshold of --fail-on, 2 could not test enough, 3 error.
     """
-    format_ = format_ or _format_of(output)
+    format_ = format_ or reports.format_of(output.name if output else "")
     if format_ == "pdf" and output is None and sys.stdout.isatty():
         raise BadInput("a PDF is not for a terminal: name a file with --output", "output")
     settings = load_settings(
@@ -95,17 +96,29 @@ def scan(
     console = stderr_console()
     record = uvloop.run(_run(one, console, quiet))
     report = reports.build(record)
-    body, _, _ = reports.render(report, format_)
+    written = _give(report, format_, output, console)
+    if not quiet:
+        print_summary(console, reports.as_document(report))
+        if output is not None and written:
+            console.print(f"\n  Report: {output.resolve()}", soft_wrap=True)
+    sys.exit(reports.exit_code(report, fail_on))
+
+
+def _give(report: Report, format_: str, output: Path | None, console: Console) -> bool:
+    """Write the report. False where the format has nothing to say of this one; the scan's result stands all the same."""
+    try:
+        body, _, _ = reports.render(report, format_)
+    except Conflict as nothing:
+        if output is not None:
+            output.unlink(missing_ok=True)
+        console.print(f"  No report was written: {nothing}", soft_wrap=True)
+        return False
     if output is None:
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
     else:
         _write(output, body)
-    if not quiet:
-        print_summary(console, reports.as_document(report))
-        if output is not None:
-            console.print(f"\n  Report: {output.resolve()}", soft_wrap=True)
-    sys.exit(reports.exit_code(report, fail_on))
+    return True
 
 
 async def _run(one: OneShot, console: Console, quiet: bool) -> ScanRecord:
@@ -133,11 +146,6 @@ async def _run(one: OneShot, console: Console, quiet: bool) -> ScanRecord:
 def _show(live: LiveProgress, one: OneShot, item: Progress | Chunk) -> None:
     if isinstance(item, Progress):
         live.update(item.phase, item.percent, item.message, one.counters())
-
-
-def _format_of(output: Path | None) -> str:
-    suffix = output.suffix.lstrip(".").lower() if output else ""
-    return suffix if suffix in reports.FORMATS else "json"
 
 
 def _check_writable(output: Path) -> None:

@@ -4,10 +4,11 @@ from secrecon.report.assemble import build, show_finding
 from secrecon.report.document import Report, ReportFinding
 from secrecon.report.gate import FailOn, exit_code, parse_fail_on
 from secrecon.report.jsonform import as_document, finding_document, to_json
-from secrecon.report.render import FORMATS, render
+from secrecon.report.render import FORMATS, MEDIA_TYPES, format_of, render
 
 __all__ = [
     "FORMATS",
+    "MEDIA_TYPES",
     "FailOn",
     "Report",
     "ReportFinding",
@@ -15,6 +16,7 @@ __all__ = [
     "build",
     "exit_code",
     "finding_document",
+    "format_of",
     "parse_fail_on",
     "render",
     "show_finding",

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from secrecon.model.errors import BadInput
+from secrecon.report.cyclonedx import to_cyclonedx
 from secrecon.report.document import Report
 from secrecon.report.jsonform import to_json
 from secrecon.report.markdown import to_markdown
+from secrecon.report.openvex import to_openvex
 from secrecon.report.page import to_html
 from secrecon.report.pdf import to_pdf
 from secrecon.report.sarif import to_sarif
@@ -29,12 +31,25 @@ _FORMATS = {
     "md": _Format(to_markdown, "text/markdown; charset=utf-8", "md"),
     "csv": _Format(to_csv, "text/csv; charset=utf-8", "csv"),
     "sarif": _Format(to_sarif, "application/sarif+json", "sarif"),
+    "cyclonedx": _Format(to_cyclonedx, "application/vnd.cyclonedx+json; version=1.6", "cdx.json"),
+    "openvex": _Format(to_openvex, "application/vnd.openvex+json", "openvex.json"),
 }
 FORMATS = tuple(_FORMATS)
+MEDIA_TYPES = tuple(dict.fromkeys(each.media_type.partition(";")[0] for each in _FORMATS.values()))
+
+
+def format_of(file_name: str) -> str:
+    """The format that a file's ending asks for, such as `html` for `report.html` and `cyclonedx` for `x.cdx.json`; else json."""
+    name = file_name.lower()
+    endings = sorted(_FORMATS, key=lambda each: -len(_FORMATS[each].suffix))
+    return next((each for each in endings if name.endswith("." + _FORMATS[each].suffix)), "json")
 
 
 def render(report: Report, format_: str) -> tuple[bytes, str, str]:
-    """The report in a format: (bytes, media type, file name). Raises BadInput naming the formats that exist."""
+    """The report in a format: (bytes, media type, file name).
+
+    Raises BadInput naming the formats that exist, and Conflict where this report has nothing that the format could say.
+    """
     chosen = _FORMATS.get(format_.lower())
     if chosen is None:
         raise BadInput(f"format {format_!r} is not available: choose one of {', '.join(FORMATS)}", "format")

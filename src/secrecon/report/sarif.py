@@ -1,6 +1,7 @@
 """Findings as SARIF 2.1.0 (OASIS), the format that code hosts and dashboards read.
 
-A rule per check with help text; a result per finding with the stable fingerprint. Code hosts accept only relative or
+A rule per check with help text; a result per finding with the stable fingerprint (also under the one name that GitHub reads,
+`primaryLocationLineHash`). Code hosts accept only relative or
 file URIs as artifact locations, so each result's artifact is a relative path made of host and location, and the
 real address is in the message, the logical location and the properties. Incomplete coverage is told by
 `executionSuccessful` and notifications, never by silence.
@@ -11,10 +12,12 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from secrecon.model.finding import FindingStatus, Severity
+from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.record import JsonValue
 from secrecon.model.scan import ScanStatus
 from secrecon.report.document import Report, ReportFinding
+from secrecon.report.markdown import escape
+from secrecon.report.risk import level_of
 from secrecon.report.text import is_link
 
 Json = dict[str, JsonValue]
@@ -35,9 +38,20 @@ _SCORES = {
 }
 
 
+_PRECISION = {
+    EvidenceLevel.BANNER: "low",
+    EvidenceLevel.VERSION_RANGE: "medium",
+    EvidenceLevel.BEHAVIOUR: "high",
+    EvidenceLevel.CALLBACK: "very-high",
+}
+MOST_TEXT, MOST_NAME = 1_000, 200
+"""Characters that code hosts take of a rule's descriptions and name."""
+
+
 def to_sarif(report: Report) -> bytes:
-    """The report as a SARIF log with one run."""
-    rules = _rules(report.facts.findings)
+    """The report as a SARIF log with one run. What is fixed is no result; what a person closed is a suppressed one."""
+    found = [finding for finding in report.facts.findings if finding.status is not FindingStatus.FIXED]
+    rules = _rules(found)
     order = {check: index for index, check in enumerate(rules)}
     log: Json = {
         "$schema": SCHEMA,
@@ -54,7 +68,7 @@ def to_sarif(report: Report) -> bytes:
                 },
                 "automationDetails": {"id": f"secrecon/{quote(report.facts.target, safe='')}/"},
                 "invocations": [_invocation(report)],
-                "results": [_result(finding, order[finding.check]) for finding in report.facts.findings],
+                "results": [_result(finding, order[finding.check]) for finding in found],
                 "columnKind": "utf16CodeUnits",
                 "properties": {
                     "target": report.facts.target,
@@ -67,7 +81,7 @@ def to_sarif(report: Report) -> bytes:
     return json.dumps(log, ensure_ascii=True, allow_nan=False, indent=2).encode("ascii") + b"\n"
 
 
-def _rules(findings: tuple[ReportFinding, ...]) -> dict[str, JsonValue]:
+def _rules(findings: list[ReportFinding]) -> dict[str, JsonValue]:
     """One rule per check; findings are ordered worst first, so a check's first finding describes it."""
     rules: dict[str, JsonValue] = {}
     for finding in findings:
@@ -77,22 +91,32 @@ def _rules(findings: tuple[ReportFinding, ...]) -> dict[str, JsonValue]:
 
 
 def _rule(finding: ReportFinding) -> Json:
-    text = finding.remediation or "See the finding's description."
-    help_ = text + "".join(f"\n{url}" for url in finding.references)
+    told = finding.remediation or "See the finding's description."
+    help_ = told + "".join(f"\n{url}" for url in finding.references)
+    marked = [escape(part) for part in (finding.description, finding.impact) if part]
+    marked += [f"**Fix.** {escape(told)}", "\n".join(f"- {escape(url)}" for url in finding.references)]
     score = _SCORES[finding.severity] if finding.cvss_score is None else f"{finding.cvss_score:.1f}"
     rule: Json = {
         "id": finding.check,
-        "name": "".join(part[:1].upper() + part[1:] for part in _words(finding.check)),
-        "shortDescription": {"text": finding.title},
-        "fullDescription": {"text": finding.description or finding.title},
-        "help": {"text": help_},
+        "name": "".join(part[:1].upper() + part[1:] for part in _words(finding.check))[:MOST_NAME] or "Check",
+        "shortDescription": {"text": _short(finding.title)},
+        "fullDescription": {"text": _short(finding.description or finding.title)},
+        "help": {"text": help_, "markdown": "\n\n".join(part for part in marked if part)},
         "defaultConfiguration": {"level": _LEVELS[finding.severity]},
-        "properties": {"security-severity": score, "tags": ["security", *dict.fromkeys(finding.cwe)]},
+        "properties": {
+            "security-severity": score,
+            "precision": _PRECISION[level_of(finding)],
+            "tags": list(dict.fromkeys(["security", *(f"external/cwe/{cwe.lower()}" for cwe in finding.cwe)])),
+        },
     }
     link = next((url for url in finding.references if is_link(url)), None)
     if link is not None:
         rule["helpUri"] = link
     return rule
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."
 
 
 def _words(check: str) -> list[str]:
@@ -116,7 +140,10 @@ def _result(finding: ReportFinding, index: int) -> Json:
                 "logicalLocations": [{"fullyQualifiedName": finding.place, "kind": "resource"}],
             }
         ],
-        "partialFingerprints": {"secreconFingerprint/v1": finding.fingerprint},
+        "partialFingerprints": {
+            "secreconFingerprint/v1": finding.fingerprint,
+            "primaryLocationLineHash": f"{finding.fingerprint}:1",
+        },
         "rank": round(finding.confidence_score * 100, 2),
         "properties": {
             "severity": str(finding.severity),
