@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.detect.links import MAX_TARGET, acting_word, is_static, oversized, query_parameters, resolve, shape
+from secrecon.detect.acting import acting_word, oversized
+from secrecon.detect.links import MAX_TARGET, is_static, query_parameters, resolve, shape
 from secrecon.model.target import Origin
 
 BASE = Origin("http", "a.test", 8080)

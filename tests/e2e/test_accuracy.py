@@ -18,7 +18,6 @@ from secrecon.report.document import Report
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-SPRUNG = ("size-changed", "logout-changed", "delete-changed", "delete-posted", "endless-drunk")
 IN_FULL = 4
 """A full scan of one origin takes twelve seconds, at the pace it keeps; the others are in the organisation's scan."""
 PAIRS = [
@@ -68,7 +67,7 @@ def test_the_whole_organisation_is_found_out_and_nothing_else(lab: LabProcess) -
     fetched = {f.location: f.severity for f in report.facts.findings if f.check == "ssrf.callback"}
     assert fetched["GET /resolved query:url"] is Severity.CRITICAL, "the name did not turn between check and use"
     after = lab.traps()
-    assert {name: after[name] - before[name] for name in SPRUNG} == dict.fromkeys(SPRUNG, 0)
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {}
     assert {line.outcome for line in report.coverage.lines if line.check == "ssrf.callback"} >= {Outcome.DONE}
 
 

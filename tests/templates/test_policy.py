@@ -406,3 +406,9 @@ def test_more_text_never_lowers_a_level(pair: tuple[dict[str, object], dict[str,
 def test_any_text_is_judged_the_same_each_time(text: str) -> None:
     block = post("x=" + "".join(char for char in text if char.isprintable()))
     assert http(block) == http(block)
+
+
+@pytest.mark.parametrize("path", ["/a%00.jsp", "/a%2500.jsp", "/x?file=/etc/hosts%00.png"])
+def test_a_nul_byte_in_a_web_request_is_intrusive(path: str) -> None:
+    assert http(get(path)).level is INTRUSIVE
+    assert http(get(path.replace("%", "-"))).level is not INTRUSIVE

@@ -16,10 +16,12 @@ from urllib.parse import unquote
 
 import re2
 
-from secrecon.detect.forms import cut_forms, form_shapes
-from secrecon.detect.html import Document, looks_like_html, read_html
-from secrecon.detect.links import acting_word, address_in_path, query_parameters, resolve
+from secrecon.detect.acting import acting_attribute, acting_label, acting_word, holds_nul, oversized
+from secrecon.detect.forms import acting_forms, cut_forms, form_shapes
+from secrecon.detect.html import Document, Tag, looks_like_html, read_html, unescape
+from secrecon.detect.links import address_in_path, query_parameters, resolve
 from secrecon.detect.openapi import Steps, operations, parse_description
+from secrecon.detect.pagekind import structure
 from secrecon.detect.scripts import Endpoint, read_script, source_map
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.http import HttpReply, HttpRequest
@@ -59,6 +61,10 @@ _URL = re2.compile(r"https?://[^\s<>\"']+")
 _HTML_TYPES = ("", "text/html", "application/xhtml+xml")
 
 
+ACTS = "acts"
+"""The source of an address that would do something, as the label or an attribute of its link says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An address inside the target: `source` says what pointed at it."""
@@ -78,6 +84,7 @@ class Content:
     shapes: tuple[RequestShape, ...] = ()
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    structure: str = ""
 
 
 @dataclass(slots=True)
@@ -113,13 +120,24 @@ class _Collector:
             self.hosts.setdefault(found[0].host)
         if not self.within(found[0]):
             return None
-        if found not in self.links:
+        if source == ACTS:
+            self.links[found] = Target(found[0], found[1], source)
+            self._forget(*found)
+        elif found not in self.links:
             self.links[found] = Target(found[0], found[1], source)
             self._inputs(*found, source)
         return found
 
+    def _forget(self, origin: Origin, target: str) -> None:
+        """What was kept of an address before it turned out to act."""
+        path = target.partition("?")[0]
+        for key in [k for k, s in self.shapes.items() if (s.origin, s.path, s.method) == (origin, path, "GET")]:
+            del self.shapes[key]
+
     def _inputs(self, origin: Origin, target: str, source: str) -> None:
         """The inputs of an address: its query, and an address in its path."""
+        if oversized(target) or holds_nul(target):
+            return
         if (path_input := address_in_path(target)) is not None and not acting_word(path_input[0]):
             self.shape(RequestShape(origin, "GET", path_input[0], (path_input[1],), source))
         elif "?" in target and not acting_word(target):
@@ -149,16 +167,18 @@ def read_content(request: HttpRequest, reply: HttpReply, within: Callable[[Origi
     for header in ("location", "content-location", "refresh"):
         _header_links(collector, header, reply.header(header) or "")
     _cookies(collector, reply)
-    title, forms = "", 0
+    title, forms, form = "", 0, ""
     path = request.target.split("?", 1)[0].lower()
     kind = reply.content_type
     if looks_like_html(kind, body):
-        title, forms = _html(collector, read_html(body))
+        document = read_html(body)
+        title, forms = _html(collector, document)
+        form = structure(document.tags)
     elif reply.status < 400:
         _other(collector, path, kind, body)
     return Content(
         title, forms, tuple(collector.links.values()), tuple(collector.shapes.values()), tuple(collector.hosts),
-        tuple(collector.notes),
+        tuple(collector.notes), form,
     )  # fmt: skip
 
 
@@ -226,10 +246,11 @@ def _html(collector: _Collector, document: Document) -> tuple[str, int]:
     for tag in document.tags:
         if tag.closing:
             continue
+        source = ACTS if tag.name in ("a", "button") and _acts(tag) else "html"
         for name in _LINK_ATTRIBUTES:
             value = tag.get(name)
             if value and not (tag.name == "base" or (name == "action" and tag.name == "form")):
-                collector.link(value, "html")
+                collector.link(value, source)
         for part in tag.get("srcset").split(",")[:50]:
             if part.strip():
                 collector.link(part.split(None, 1)[0], "html")
@@ -247,12 +268,21 @@ def _html(collector: _Collector, document: Document) -> tuple[str, int]:
         collector.notes.setdefault(
             f"{collector.request.target[:100]}: only the first fields of {cut} forms were kept"
         )
+    if acting := acting_forms(document):
+        collector.notes.setdefault(
+            f"{collector.request.target[:100]}: {acting} forms that would act were left alone"
+        )
     shapes = form_shapes(document, collector.request, base)
     for shape in shapes:
         collector.shape(shape)
         if shape.method == "GET":
             collector.link(shape.url, "form")
     return document.title, sum(1 for tag in document.tags if tag.name == "form" and not tag.closing)
+
+
+def _acts(tag: Tag) -> bool:
+    """Whether following a link would do something, as its label, its other method or its question says."""
+    return bool(acting_attribute(tag.attributes) or acting_label(unescape(tag.text)))
 
 
 def _script(collector: _Collector, body: bytes, source: str) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import re2
 
+from secrecon.detect.acting import acting_word
 from secrecon.detect.evidence import http_evidence
 from secrecon.detect.exposure_rules import ExposureRules, Proof, Rule
-from secrecon.detect.links import acting_word
 from secrecon.detect.listing import listed_entries
 from secrecon.detect.masking import mask_body
 from secrecon.detect.soft404 import Soft404

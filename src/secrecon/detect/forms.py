@@ -2,13 +2,16 @@
 
 Fields keep their default values. Buttons are left out, disabled fields too; of radio buttons the checked one, or the
 first. A file field's value is what it says it accepts. Of a form with thousands of fields the first are kept, and
-`cut_forms` says so. A form that would act (delete, log out, ...) is left to the caller to drop. Nothing is sent here.
+`cut_forms` says so. A form that says that it would act, in its address, a hidden field or on its button (delete, log out,
+...), is left out, and `acting_forms` counts them. Nothing is sent here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import quote_plus
 
+from secrecon.detect.acting import acting_attribute, acting_label, acting_word
 from secrecon.detect.html import Document, Tag, unescape
 from secrecon.detect.links import query_parameters, resolve
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
@@ -30,6 +33,15 @@ class _Form:
     chosen: set[str] = field(default_factory=set)
     select: str = ""
     cut: bool = False
+    hidden: list[tuple[str, str]] = field(default_factory=list)
+    buttons: list[bool] = field(default_factory=list)
+
+    @property
+    def acts(self) -> bool:
+        """Whether sending it would do something: every button says so, or its address, or a field nobody sees."""
+        told = acting_word(self.tag.get("action")) or acting_attribute(self.tag.attributes)
+        said = any(acting_word(f"/?{quote_plus(name)}={quote_plus(value)}") for name, value in self.hidden)
+        return bool(told) or said or (bool(self.buttons) and all(self.buttons))
 
     def add(self, name: str, value: str) -> None:
         if name and (name in self.fields or len(self.fields) < MAX_FIELDS):
@@ -44,6 +56,8 @@ def form_shapes(document: Document, request: HttpRequest, base: str = "") -> tup
     origin, target = place or (request.origin, request.target)
     found: list[RequestShape] = []
     for form in _forms(document):
+        if form.acts:
+            continue
         method = (form.tag.get("method").strip() or "get").upper()
         if method not in ("GET", "POST"):
             continue
@@ -78,6 +92,11 @@ def cut_forms(document: Document) -> int:
     return sum(1 for form in _forms(document) if form.cut)
 
 
+def acting_forms(document: Document) -> int:
+    """How many forms of the page would do something, and were left out."""
+    return sum(1 for form in _forms(document) if form.acts)
+
+
 def _forms(document: Document) -> list[_Form]:
     forms: list[_Form] = []
     by_id: dict[str, _Form] = {}
@@ -110,6 +129,9 @@ def _field(form: _Form, tag: Tag) -> None:
             form.fields[form.select] = tag.get("value")[:1_000]
             if "selected" in tag.attributes:
                 form.chosen.add(form.select)
+    elif tag.name == "button":
+        if (tag.get("type").strip().lower() or "submit") == "submit":
+            form.buttons.append(_button_acts(tag, unescape(tag.text)))
     elif tag.name == "textarea":
         form.add(tag.get("name"), unescape(tag.text))
     elif tag.name == "input":
@@ -123,5 +145,20 @@ def _field(form: _Form, tag: Tag) -> None:
         elif kind == "file":
             if tag.get("name") and len(form.files) < MAX_FILES:
                 form.files.setdefault(tag.get("name")[:200], tag.get("accept")[:200])
+        elif kind in ("submit", "image"):
+            form.buttons.append(_button_acts(tag, tag.get("value") or tag.get("alt")))
         elif kind not in _NO_FIELDS:
+            if kind == "hidden" and len(form.hidden) < MAX_FIELDS:
+                form.hidden.append((tag.get("name")[:200], tag.get("value")[:200]))
             form.add(tag.get("name"), tag.get("value"))
+
+
+def _button_acts(tag: Tag, label: str) -> bool:
+    """Whether pressing this button would do something, by what it says, what it sends and where."""
+    sent = f"/?{quote_plus(tag.get('name')[:200])}={quote_plus(tag.get('value')[:200])}" if tag.get("name") else ""
+    return bool(
+        acting_label(label)
+        or acting_word(sent)
+        or acting_word(tag.get("formaction"))
+        or acting_attribute(tag.attributes)
+    )

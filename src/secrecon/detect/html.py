@@ -23,6 +23,9 @@ _MARKUP = re2.compile(rb"<(?:/|!|\?|[A-Za-z])")
 _NAME = re2.compile(rb"[A-Za-z][^\s/>]*")
 _ATTRIBUTE = re2.compile(rb"[\s/]*([^\s/>][^\s/>=]*)(?:\s*(=)\s*)?")
 _UNQUOTED = re2.compile(rb"[^\s>]*")
+_LABELLED = frozenset({"a", "button"})
+MAX_LABEL = 200
+_MARKUP_OR_END = re2.compile(rb"<[^>]*>?")
 _RAW_TEXT = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"})
 
 
@@ -30,7 +33,8 @@ _RAW_TEXT = frozenset({"script", "style", "textarea", "title", "xmp", "iframe", 
 class Tag:
     """One start or end tag. `name` and attribute names are lower-case; values have their entities resolved.
 
-    `text`: the content of a raw-text element (script, style, textarea, title), bytes as they came.
+    `text`: the content of a raw-text element (script, style, textarea, title), bytes as they came; of a link or a button
+    the words that it begins with, for they say what it does.
     """
 
     name: str
@@ -108,7 +112,18 @@ def _tags(body: bytes) -> Iterator[Tag]:
             end = lower.find(b"</" + name.encode("latin-1"), position)
             end = len(body) if end < 0 else end
             text, position = body[position:end], end
+        elif name in _LABELLED:
+            text = _label(body, name, position)
         yield Tag(name, False, attributes, text)
+
+
+def _label(body: bytes, name: str, position: int) -> bytes:
+    """The words inside a link or a button, without the markup around them."""
+    inside = body[position : position + MAX_LABEL]
+    lower, mark = inside.lower(), name.encode("ascii")
+    ends = [end for end in (lower.find(b"</" + mark), lower.find(b"<" + mark)) if end >= 0]
+    words: bytes = _MARKUP_OR_END.sub(b" ", inside[: min(ends, default=MAX_LABEL)])
+    return b" ".join(words.split())
 
 
 def _after(body: bytes, mark: bytes, position: int) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import re2
 
+from secrecon.detect.acting import COMMANDS, acting_word, asks_amount, holds_nul, oversized
 from secrecon.detect.bodies import (
     BOUNDARY,
     MAX_VALUE,
@@ -30,7 +31,6 @@ from secrecon.detect.bodies import (
     urlencoded,
     xml_document,
 )
-from secrecon.detect.links import acting_word
 from secrecon.model.asset import InputPlace, Parameter, RequestShape
 from secrecon.model.http import HttpRequest
 
@@ -40,10 +40,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "POST"})
 MAX_TARGET = 32_000
 MAX_BODY = 64_000
 _MUTATION = re2.compile(r"^\s*mutation\b[^({]*|\{\s*([A-Za-z_][A-Za-z0-9_]*)")
-_CHANGING = frozenset(
-    "delete remove destroy logout signout unsubscribe checkout purchase pay reset".split()  # noqa: SIM905
-)
-
 Value = str | Upload
 
 
@@ -56,24 +52,21 @@ def unsafe_reason(shape: RequestShape) -> str:
     """Why this request is not probed although it has inputs; "" where it may be."""
     if shape.method not in SAFE_METHODS:
         return f"{shape.method} may change data"
-    words = {word for part in shape.path.lower().split("/") for word in part.replace("_", "-").split("-")}
-    found = sorted(word for word in words if word.partition(".")[0] in _CHANGING)
-    if found:
-        return f"a path with {found[0]!r} may change data"
+    if word := acting_word(shape.path):
+        return f"a path with {word!r} may change data"
+    if holds_nul(shape.path):
+        return "its path holds a NUL byte, which servers have died of"
     for parameter in shape.parameters:
         if parameter.value and (word := _acting_value(parameter)):
             return f"{parameter.name}={parameter.value[:40]!r} asks for {word!r}, which may change data"
     return ""
 
 
-_COMMANDS = frozenset("action act do cmd command op operation task method mode event".split())  # noqa: SIM905
-
-
 def _acting_value(parameter: Parameter) -> str:
     """The word by which a fixed value announces an action: `action=delete`, or a GraphQL mutation that is named so."""
     if parameter.place is InputPlace.JSON and is_graphql(parameter):
         return acting_word("/".join(_MUTATION.findall(parameter.value[:MAX_VALUE])))
-    if parameter.name.lower().rpartition(".")[2] in _COMMANDS:
+    if parameter.name.lower().rpartition(".")[2] in COMMANDS:
         return acting_word("/" + parameter.value[:200].replace("/", "_"))
     return ""
 
@@ -131,11 +124,17 @@ def _written(value: Value | None, parameter: Parameter) -> str:
 
 
 def _kept(parameter: Parameter) -> str:
-    """An input that is not probed keeps its value; an empty one that the server may insist on gets a plausible one."""
-    if parameter.value or parameter.place not in (
-        InputPlace.FORM, InputPlace.JSON, InputPlace.PATH, InputPlace.XML
-    ):  # fmt: skip
-        return parameter.value
+    """An input that is not probed keeps its value; an empty one that the server may insist on gets a plausible one, and
+    an amount that is too large becomes one."""
+    value = parameter.value.replace("\0", "")
+    if (
+        value
+        and asks_amount(parameter.name)
+        and oversized(f"?{quote(parameter.name)}={quote(value, errors='replace')}")
+    ):
+        return "1"
+    if value or parameter.place not in (InputPlace.FORM, InputPlace.JSON, InputPlace.PATH, InputPlace.XML):
+        return value
     return "someone@example.org" if "mail" in parameter.name.lower() else "1"
 
 

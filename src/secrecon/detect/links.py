@@ -2,13 +2,12 @@
 
 `urllib` joins and normalises too much: a scanner must ask for exactly what the page says (RFC 3986 5.2 for relative
 references; what browsers do with tabs, backslashes and spaces, WHATWG URL 4.4). Only a literal dot segment of a
-relative reference is resolved. Also here: what a page's address looks like once its numbers are taken out, and which
-addresses must not be followed because asking for them acts.
+relative reference is resolved. Also here: what a page's address looks like once its numbers are taken out. Which
+addresses must not be asked for is `acting`.
 """
 
 from __future__ import annotations
 
-import itertools
 from urllib.parse import unquote, unquote_plus
 
 import re2
@@ -20,11 +19,9 @@ from secrecon.model.target import DEFAULT_PORTS, Origin, normalise_host
 
 MAX_TARGET = 2_000
 MAX_PARAMETERS = 50
-LARGE = 1_000
 
 _SCHEME = re2.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _PORT = re2.compile(r"^[0-9]{1,5}$")
-_TOKENS = re2.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _VARIABLE_SEGMENT = re2.compile(
     r"^(?:[0-9]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|[0-9]{1,4}[-_.][0-9]{1,2}(?:[-_.][0-9]{1,4})?|\{[^{}]*\})$"
 )
@@ -34,22 +31,6 @@ _STATIC_WORDS = (
     "doc docx xls xlsx ppt pptx zip gz tgz tar rar 7z exe msi dmg apk iso bin"
 )
 _STATIC = frozenset(_STATIC_WORDS.split())
-_ACTING_WORDS = (
-    "logout logoff signout signoff delete del remove rm destroy drop purge erase wipe truncate clear flush reset "
-    "install uninstall setup upgrade migrate rollback unsubscribe subscribe cancel deactivate disable activate enable "
-    "revoke approve reject confirm publish unpublish archive restore shutdown reboot restart kill stop terminate "
-    "transfer withdraw pay purchase checkout order vote like unlike follow unfollow block ban send resend invite "
-    "trash void close deregister"
-)
-ACTING = frozenset(_ACTING_WORDS.split())
-_SOFT_WORDS = "clear setup order orders like follow send block stop close archive restore checkout enable"
-_SOFT = frozenset(_SOFT_WORDS.split())
-"""Words that act in a query (`?do=clear`) or as the last path segment of a script, but are common names of pages."""
-_SIZES_WORDS = (
-    "size count limit delay depth sleep wait timeout width height rows per page_size pagesize perpage per_page num "
-    "length max repeat times n scale offset batch top"
-)
-_SIZES = frozenset(_SIZES_WORDS.split())
 
 
 def resolve(base: Origin, base_target: str, href: str) -> tuple[Origin, str] | None:
@@ -192,47 +173,3 @@ def is_static(target: str) -> bool:
     """True for pictures, fonts, styles, media and documents: nothing in them leads on."""
     last = target.split("?", 1)[0].rsplit("/", 1)[-1]
     return "." in last and last.rsplit(".", 1)[-1].lower() in _STATIC
-
-
-def acting_word(target: str) -> str:
-    """The word that says that asking for `target` may do something (end a session, delete, send), "" for none."""
-    path, _, query = target.partition("?")
-    segments = [segment for segment in unquote_plus(path).split("/") if segment]
-    for index, segment in enumerate(segments):
-        for word in _words(segment):
-            if word in ACTING and (word not in _SOFT or ("." in segment and index == len(segments) - 1)):
-                return word
-    for word in _words(unquote_plus(query)):
-        if word in ACTING - {"order", "like"}:
-            return word
-    return ""
-
-
-def asks_amount(name: str) -> bool:
-    """True for the name of an input that says how much, how many or how long: its value is never changed."""
-    return bool({name.lower(), *_words(name)} & _SIZES)
-
-
-def oversized(target: str) -> str:
-    """The parameter that asks for something large or slow (`size=5000`), "" for none."""
-    for parameter in query_parameters(target.partition("?")[2]):
-        value = parameter.value.strip()
-        if (
-            asks_amount(parameter.name)
-            and value.isascii()
-            and value.isdigit()
-            and (len(value) > 9 or int(value) > LARGE)
-        ):
-            return parameter.name
-    return ""
-
-
-def _words(text: str) -> list[str]:
-    """The words of a name in lower case: `deleteItem`, `delete-item` and `delete_item` all give `delete`, `item`."""
-    whole = [part.lower() for part in _SEPARATORS.split(text[:MAX_TARGET])]
-    parts = [word.lower() for word in _TOKENS.findall(text[:MAX_TARGET])]
-    joined = [f"{first}{second}" for first, second in itertools.pairwise(parts)]
-    return [*whole, *parts, *(word for word in joined if word in ("logout", "logoff", "signout", "signoff"))]
-
-
-_SEPARATORS = re2.compile(r"[^A-Za-z0-9]+")

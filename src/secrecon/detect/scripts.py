@@ -99,6 +99,7 @@ def source_map(body: bytes) -> str:
 
 def _endpoints(text: bytes) -> list[Endpoint]:
     found: list[Endpoint] = []
+    never: set[str] = set()
     for call in _CALL.finditer(text):
         href = _clean(call.group(5))
         if not href:
@@ -113,10 +114,12 @@ def _endpoints(text: bytes) -> list[Endpoint]:
                 _fields(near, text[max(0, call.start() - _NEAR) : call.start()]) if method != "GET" else ((), False)
             )
             found.append(Endpoint(href, method, fields, called=True, form=form))
+        else:
+            never.add(href)
         if len(found) > MAX_ENDPOINTS:
             return found
     found += _graphql(text, found)
-    known = {endpoint.href for endpoint in found}
+    known = {endpoint.href for endpoint in found} | never
     for pattern in (_PATH, _URL_KEY):
         for literal in pattern.finditer(text):
             href = _clean(literal.group(1))

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from secrecon.detect.acting import asks_amount
 from secrecon.detect.destinations import fetch_rank, holds_markup
 from secrecon.detect.inject import is_graphql, location_of, unsafe_reason, with_value
-from secrecon.detect.links import asks_amount
 from secrecon.detect.ssrf_endpoints import is_kept
 from secrecon.detect.ssrf_files import kinds_for
 from secrecon.model.asset import InputPlace, Parameter, RequestShape

@@ -16,7 +16,7 @@ from secrecon.engine.ports import Callbacks, ScanLog
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Fact
 from secrecon.model.finding import Finding
-from secrecon.model.probe import Probe, Reply
+from secrecon.model.probe import Asked, Probe, Reply
 from secrecon.model.scan import Attempt, PhaseName, ScanMode, Touch
 from secrecon.net.network import Network
 
@@ -55,12 +55,19 @@ class Phase(Protocol):
         ...
 
 
+class Asking(Protocol):
+    """Asks probes through the scan's network and tells answers from refusals."""
+
+    async def __call__(self, probes: Sequence[Asked], *, keep: bool) -> list[Reply]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a dialogue works with for one round. `callbacks`: the listener, None where there is none or where the
     self-test did not get through; `network` is the scan's only door out; `stop` is set soon after a stop was asked for.
     `told` is awaited with (done, of how many) for the progress shown to people. `deaf`: after payloads were sent, why
-    callbacks could not be heard any more, "" where they still can: silence then says nothing."""
+    callbacks could not be heard any more, "" where they still can: silence then says nothing.
+    `ask`: answers probes in the order given, as a phase's are; with `keep`, other phases need not ask the same again."""
 
     network: Network
     log: ScanLog
@@ -68,17 +75,22 @@ class Ground:
     stop: asyncio.Event
     told: Callable[[int, int], Awaitable[None]]
     deaf: Callable[[], Awaitable[str]]
+    ask: Asking
 
 
 @runtime_checkable
 class Dialogue(Protocol):
-    """A step that talks by itself, round by round; class variables as in `Phase`. It keeps no state between rounds."""
+    """A step that talks by itself, round by round; class variables as in `Phase`. It keeps no state between rounds.
+
+    `listens`: it waits for callbacks, so the listener is tested before it begins.
+    """
 
     step: ClassVar[str]
     name: ClassVar[PhaseName]
     title: ClassVar[str]
     touch: ClassVar[Touch]
     modes: ClassVar[frozenset[ScanMode]]
+    listens: ClassVar[bool]
 
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
         """As in `Phase`."""

@@ -18,13 +18,13 @@ import structlog
 
 from secrecon.engine.asking import Memo, ask_all
 from secrecon.engine.ledger import attempts_from, merge, not_done, pushed_back
-from secrecon.engine.phase import Dialogue, Ground, Judgement, Phase
+from secrecon.engine.phase import Asking, Dialogue, Ground, Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
 from secrecon.engine.walls import told_apart
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import OastReach, OastSelfTest, Payload
-from secrecon.model.probe import HttpProbe, Probe, Reply, Skip, Wait
+from secrecon.model.probe import Asked, HttpProbe, Probe, Reply, Skip, Wait
 from secrecon.model.record import Chunk, Progress
 from secrecon.model.scan import Attempt, EngineInfo, Outcome, PhaseName, ScanSpec
 from secrecon.model.target import Origin
@@ -191,7 +191,7 @@ class Engine:
         if refusal:
             return await self._not_run(current, refusal)
         self_test = None
-        listens = phase.name is PhaseName.OAST or isinstance(phase, Dialogue)
+        listens = phase.name is PhaseName.OAST or (isinstance(phase, Dialogue) and phase.listens)
         if listens and view.self_test is None and self._callbacks is not None:
             addresses = [address for fact in view.resolutions for address in fact.addresses]
             self_test = await self._callbacks.self_test(current.session.network, current.log, addresses)
@@ -244,12 +244,28 @@ class Engine:
             stop=current.stop,
             told=told,
             deaf=deaf if heard else _never_deaf,
+            ask=self._asking(current),
         )
         judged, more = await phase.hold(current.view, current.number, ground)
         if current.stop.is_set() and more:
             cancelled = await self._not_run(current, "the scan was cancelled")
             judged = [*judged, *cancelled.attempts]
         return self._kept(current, judged, {}, more and not current.stop.is_set())
+
+    def _asking(self, current: _Round) -> Asking:
+        """How a dialogue asks by probes, batch after batch."""
+        batch = 0
+
+        async def ask(probes: Sequence[Asked], *, keep: bool) -> list[Reply]:
+            nonlocal batch
+            batch += 1
+            session = current.session
+            memo = session.memo if keep else Memo()
+            replies = await ask_all(session.network, memo, probes, current.stop, _quietly)
+            seed = f"{current.spec.scan_id} {current.phase.step} {current.number} {batch}"
+            return await told_apart(session.network, memo, seed, replies, current.stop)
+
+        return ask
 
     async def _deaf(self, current: _Round, replies: Sequence[Reply]) -> OastSelfTest | None:
         """The self-test once more after payloads were sent; the result where it has become worse, since silence then
@@ -419,3 +435,7 @@ async def _stop_event(log: ScanLog) -> AsyncIterator[asyncio.Event]:
 
 async def _never_deaf() -> str:
     return ""
+
+
+async def _quietly(_: int) -> None:
+    """A dialogue tells its progress itself."""

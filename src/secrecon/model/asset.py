@@ -147,7 +147,8 @@ class Technology:
 class Page:
     """A page the crawl asked for; `status` 0 where no reply could be read.
 
-    `digest`: sha256 hex of the body; `forms`: how many it held.
+    `digest`: sha256 hex of the body; `forms`: how many it held. `structure`: what its markup looks like, "" for none
+    (`detect.pagekind`). `user`: it was asked for as the user that the scan was logged in as.
     """
 
     url: str
@@ -158,6 +159,8 @@ class Page:
     digest: str
     depth: int
     forms: int = 0
+    structure: str = ""
+    user: bool = False
 
     @property
     def key(self) -> str:

@@ -17,7 +17,7 @@ class HttpProbe:
 
     `check` and `asset` name the line of the coverage ledger this probe counts for; `tag` is the phase's own note,
     handed back with the reply. `payload`: the callback the request carries, `also`: more of them; their rows are
-    stored before sending.
+    stored before sending. `user`: sent as the user that the scan is logged in as, where it is.
     """
 
     check: str
@@ -28,6 +28,7 @@ class HttpProbe:
     payload: Payload | None = None
     body_cap: int | None = None
     also: tuple[Payload, ...] = ()
+    user: bool = False
 
 
 @dataclass(frozen=True, slots=True)

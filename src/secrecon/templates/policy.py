@@ -120,6 +120,7 @@ def classify(template: Template) -> Safety:
         *_waits(template),
         *_credentials(template, sent),
         *_changes(sent),
+        *_nuls(template, sent),
         *_doubts(template, sent),
     ]
     if reasons:
@@ -274,6 +275,14 @@ def _changes(sent: Leaving) -> Iterator[Reason]:
         if signs.REGISTERS.search(target) is not None and any(signs.FIELDS.search(text) for text in sent.texts):
             yield Reason(signs.ACCOUNT, target[:80])
             return
+
+
+def _nuls(template: Template, sent: Leaving) -> Iterator[Reason]:
+    """A NUL byte in the address that is asked for: servers have died of it."""
+    targets = [target for _, target in sent.targets] if template.http else []
+    match = next((found for target in targets if (found := signs.NUL.search(target)) is not None), None)
+    if match is not None:
+        yield Reason("it sends a NUL byte", match.group(0).strip()[:80])
 
 
 def _doubts(template: Template, sent: Leaving) -> Iterator[Reason]:

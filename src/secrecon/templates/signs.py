@@ -223,6 +223,8 @@ SPEAKS_OF_CRASHES = re2.compile(
     r"(?i)overflow|\bdos\b|denial|crash|memory|smuggling|out-of-bounds|\bcwe-(?:119|120|121|122|125|400|787)\b"
 )
 
+NUL = re2.compile(r".{0,40}(?:%(?:25)*00|\x00)")
+"""A NUL byte as it leaves, written out or encoded, with what stands before it."""
 POSTED = _compiled("(?ims)" + "|".join(_POSTED))
 ACTIVE = _compiled(
     r"(?is)\.\./|\.\.\\|\.\.;|/etc/(?:passwd|hosts|issue)|win\.ini|boot\.ini|web\.xml|web\.config|wp-config|<script|<svg|<img|onerror\s*=|"

@@ -18,6 +18,7 @@ from secrecon.engine.ports import Callbacks
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Service, Technology
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
+from secrecon.model.probe import Asked, Reply
 from secrecon.model.scan import Attempt, Budget, Outcome
 from secrecon.model.target import Origin, parse_target
 from secrecon.net.clock import SystemClock
@@ -57,7 +58,10 @@ def ground_for(site: Site, failure: str = "", callbacks: Callbacks | None = None
     async def deaf() -> str:
         return failure
 
-    return Ground(network, MemoryLog(0.0, lambda told: None), callbacks, asyncio.Event(), told, deaf)
+    async def ask(probes: Sequence[Asked], *, keep: bool) -> list[Reply]:
+        raise AssertionError("templates ask by themselves")
+
+    return Ground(network, MemoryLog(0.0, lambda told: None), callbacks, asyncio.Event(), told, deaf, ask)
 
 
 async def through(phase: TemplatesPhase, view: ScanView, ground: Ground, first: int = 0) -> list[Judgement]:

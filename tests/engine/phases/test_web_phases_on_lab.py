@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from secrecon.engine.crawling.walk import ACTING
 from secrecon.engine.memory import MemoryLog
-from secrecon.engine.phases.crawl import ACTING, CrawlPhase
+from secrecon.engine.phases.behaviour import BehaviourPhase
+from secrecon.engine.phases.crawl import CrawlPhase
 from secrecon.engine.phases.exposures import ExposuresPhase
 from secrecon.engine.phases.hygiene import HygienePhase
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
+from secrecon.engine.phases.ssrf import SsrfPhase
 from secrecon.engine.pipeline import Engine
 from secrecon.lab.running import Lab, running_lab
 from secrecon.lab.truth import score
@@ -36,7 +39,15 @@ async def scanned(lab: Lab, target: str, mode: ScanMode = ScanMode.FULL) -> Memo
     clock = SystemClock()
     log = MemoryLog(clock.now(), lambda _: None)
     engine = Engine(
-        phases=[ResolvePhase(), ProbePhase(), CrawlPhase(), HygienePhase(), ExposuresPhase()],
+        phases=[
+            ResolvePhase(),
+            ProbePhase(),
+            CrawlPhase(),
+            HygienePhase(),
+            ExposuresPhase(),
+            BehaviourPhase(),
+            SsrfPhase(),
+        ],
         info=lambda: EngineInfo("test", "0" * 64),
         clock=clock,
         resolver=Resolver([lab.dns]),
@@ -106,3 +117,12 @@ async def test_a_wall_is_not_called_clean(lab: Lab) -> None:
     attempt = log.attempts["exposure.git", str(lab.origin("forbidden"))]
     assert attempt.outcome is Outcome.BLOCKED
     assert "403" in attempt.reason
+
+
+async def test_the_back_office_is_crawled_and_nothing_in_it_is_done(lab: Lab) -> None:
+    log = await scanned(lab, str(lab.origin("yard")))
+    assert not any(lab.traps.values()), lab.traps
+    visited = {f.url.removeprefix(str(lab.origin("yard"))) for f in log.facts.values() if isinstance(f, Page)}
+    assert {"/records?rows=20", "/find", "/api/records?limit=20", "/maze/1", "/shelf"} <= visited
+    assert log.attempts["crawl.pages", str(lab.origin("yard"))].outcome is Outcome.DONE
+    assert "forms that would act" in log.attempts["crawl.pages", str(lab.origin("yard"))].reason

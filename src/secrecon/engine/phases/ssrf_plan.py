@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from secrecon.detect.acting import acting_word
 from secrecon.detect.bodies import XML, xml_document
 from secrecon.detect.destinations import put_into, redirect_rank
 from secrecon.detect.inject import Value, location_of, unsafe_reason, with_body, with_value, with_values
-from secrecon.detect.links import acting_word, is_static
+from secrecon.detect.links import is_static
 from secrecon.detect.redirect import CHECK as REDIRECT_CHECK
 from secrecon.detect.ssrf import CHECK, told
 from secrecon.detect.ssrf_endpoints import endpoint_shapes

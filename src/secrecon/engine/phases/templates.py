@@ -97,6 +97,7 @@ class TemplatesPhase:
     title: ClassVar[str] = "Verifying known flaws with templates"
     touch: ClassVar[Touch] = Touch.LIGHT
     modes: ClassVar[frozenset[ScanMode]] = frozenset({ScanMode.FULL})
+    listens: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from secrecon.lab.hosts import (
     crawl,
     exposures,
     flaws,
+    hazards,
     home,
     hygiene,
     lookalikes,
@@ -44,6 +45,7 @@ THEMES = (
     crawl,
     odd,
     flaws,
+    hazards,
 )
 
 

@@ -1,0 +1,258 @@
+"""What a walk learns from the pages that came, batch by batch: facts, the ledger's lines, and what comes next.
+
+Built anew from the facts for every round, so any worker can go on. Of a page only its facts are kept, never its body, so
+a site of any size is walked in the same memory. Bounds are of the whole scan: links, requests, hosts, bytes searched.
+Pure: the phase does the asking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from secrecon.detect.content import Content, read_content, read_title
+from secrecon.engine.crawling.frontier import Frontier, is_script
+from secrecon.engine.ledger import attempts_from, merge, pushed_back
+from secrecon.engine.phase import Judgement
+from secrecon.engine.view import ScanView
+from secrecon.model.asset import Asset, AssetType, Fact, Link, Page
+from secrecon.model.http import HttpExchange, HttpRequest
+from secrecon.model.probe import HttpProbe, Reply
+from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode
+from secrecon.model.target import Origin, TargetKind
+
+CHECK, ACTING, HOSTS = "crawl.pages", "crawl.acting-links", "crawl.hosts"
+UNFINISHED = "not finished"
+PER_BATCH = 40
+PAGE_CAP, SCRIPT_CAP = 1_000_000, 2_000_000
+LINKS_A_PAGE, FEWEST_LINKS, MOST_LINKS = 3, 3_000, 100_000
+MAX_LINKS_A_PAGE = 400
+MAX_SHAPES, MAX_SHAPES_A_PATH = 1_000, 12
+MAX_HOSTS = 200
+BATCH_BYTES = 5_000_000
+"""How much HTML a batch searches for links; other bodies, which cost less, count a fifth."""
+QUICK_KNOWN = ("/robots.txt", "/sitemap.xml", "/.well-known/security.txt", "/openapi.json", "/swagger.json")
+FULL_KNOWN = (
+    *QUICK_KNOWN,
+    "/security.txt",
+    "/sitemap_index.xml",
+    "/sitemap.xml.gz",
+    "/openapi.yaml",
+    "/swagger.yaml",
+    "/api/openapi.json",
+    "/api/swagger.json",
+    "/v2/api-docs",
+    "/v3/api-docs",
+    "/swagger/v1/swagger.json",
+    "/api-docs",
+    "/.well-known/openid-configuration",
+    "/.well-known/assetlinks.json",
+    "/manifest.json",
+)
+KNOWN = frozenset(FULL_KNOWN)
+FactT = TypeVar("FactT", bound=Fact)
+
+
+def max_links(pages: int) -> int:
+    """How many addresses a scan keeps, for its budget of pages."""
+    return min(MOST_LINKS, max(FEWEST_LINKS, LINKS_A_PAGE * pages))
+
+
+class Walk:
+    """One round of the crawl. `user`: the pages are asked for as the user that the scan is logged in as."""
+
+    def __init__(self, view: ScanView, *, user: bool = False) -> None:
+        self._spec = view.spec
+        self._user = user
+        self.origins = origins_of(view)
+        self.frontier = Frontier(self.origins, view.spec.budget.pages, KNOWN)
+        self._keys = set(view.facts)
+        self._links = self._shapes = self._read = 0
+        self._paths: Counter[str] = Counter()
+        self._hosts: dict[str, None] = {}
+        self._resolved = {resolution.name for resolution in view.resolutions}
+        self._lines: dict[tuple[str, str], Attempt] = {k: a for k, a in view.attempts.items() if k[0] == CHECK}
+        self._notes: dict[str, dict[str, None]] = {}
+        self._remember(view)
+
+    def _remember(self, view: ScanView) -> None:
+        sources = {link.url: link.source for link in view.links}
+        for page in view.pages:
+            for origin in self.origins:
+                if page.url.startswith(f"{origin}/"):
+                    target = page.url[len(str(origin)) :]
+                    self.frontier.visit(origin, target, page.structure, sources.get(page.url, ""))
+        for link in view.links:
+            self.frontier.add(link)
+        self._links = len(view.links)
+        self._shapes = len(view.shapes)
+        for shape in view.shapes:
+            self._paths[f"{shape.method} {shape.url}"] += 1
+        for asset in view.assets:
+            if asset.source == "crawl":
+                self._hosts.setdefault(asset.value)
+
+    def first(self) -> list[HttpProbe]:
+        """The start and the well-known places of every service."""
+        known = FULL_KNOWN if self._spec.mode is ScanMode.FULL else QUICK_KNOWN
+        return [
+            self._probe(origin, target, 0)
+            for origin in self.origins
+            for target in dict.fromkeys((*self._starts(origin), *known))
+        ]
+
+    def next(self) -> list[HttpProbe]:
+        """The next batch; none where the walk is at its end or its budget is used up."""
+        room = min(PER_BATCH, self._spec.budget.pages - self.frontier.visited)
+        return [self._probe(link.origin, link.target, link.depth) for link in self.frontier.next(room)]
+
+    def learn(self, replies: Sequence[Reply], slowed: Mapping[str, str]) -> list[Judgement]:
+        """The facts of a batch. `slowed`: host to why it was slowed down."""
+        self._read = 0
+        facts: list[Judgement] = []
+        for reply in replies:
+            if isinstance(reply.probe, HttpProbe) and reply.probe.check == CHECK:
+                facts += self._learn(reply, reply.probe)
+        new = attempts_from(PhaseName.CRAWL, replies, ()) | pushed_back(PhaseName.CRAWL, replies, slowed)
+        for attempt in merge(self._lines, new, ()):
+            self._lines[attempt.check, attempt.asset] = attempt
+        return facts
+
+    def _learn(self, reply: Reply, probe: HttpProbe) -> Iterable[Judgement]:
+        request, depth = probe.request, int(probe.tag)
+        if reply.http is None:
+            self.frontier.visit(request.origin, request.target, "")
+            yield from self._new(Page(request.url, 0, "", "", 0, "", depth, user=self._user))
+            return
+        content = self._content(reply.http)
+        page = _page(reply.http, content, depth, self._user)
+        self.frontier.visit(request.origin, request.target, page.structure)
+        yield from self._new(page)
+        if request.target in KNOWN and reply.http.reply.status >= 400:
+            return
+        for note in content.notes:
+            self._note(probe.asset, note)
+        yield from self._facts(content, depth)
+
+    def _content(self, exchange: HttpExchange) -> Content:
+        """What a page holds; its title alone once the scan has no room for links, or the batch has read enough."""
+        if self._read >= BATCH_BYTES or self._links >= max_links(self._spec.budget.pages):
+            note = "some pages were not searched for links, because the crawl had reached its bounds"
+            return replace(read_title(exchange.reply), notes=(note,))
+        reply = exchange.reply
+        self._read += len(reply.body) // (1 if "html" in reply.content_type else 5)
+        return read_content(exchange.request, exchange.reply, set(self.origins).__contains__)
+
+    def _facts(self, content: Content, depth: int) -> Iterable[Judgement]:
+        """Links, requests and names of one page, as far as the scan's bounds allow."""
+        for found in content.links[:MAX_LINKS_A_PAGE]:
+            if self._links < max_links(self._spec.budget.pages):
+                for link in self._new(Link(found.origin, found.target, depth + 1, found.source)):
+                    self._links += 1
+                    self.frontier.add(link)
+                    yield link
+        for request in content.shapes:
+            path = f"{request.method} {request.url}"
+            if self._shapes < MAX_SHAPES and self._paths[path] < MAX_SHAPES_A_PATH:
+                for shape in self._new(request):
+                    self._shapes += 1
+                    self._paths[path] += 1
+                    yield shape
+        target = self._spec.target
+        for host in content.hosts if target.kind is TargetKind.ORGANISATION else ():
+            if host != target.host and target.covers_name(host) and len(self._hosts) < MAX_HOSTS:
+                self._hosts.setdefault(host)
+                yield from self._new(Asset(AssetType.SUBDOMAIN, host, "crawl", target.host))
+
+    def lines(self, *, more: bool, stopped: bool) -> list[Attempt]:
+        """The ledger's lines after a round. `more`: the walk goes on in another; `stopped`: the scan was cancelled."""
+        lines = [attempt for (check, _), attempt in self._lines.items() if check != CHECK]
+        for origin in self.origins:
+            asset = str(origin)
+            lines += self._acting(asset)
+            known = self._lines.get((CHECK, asset))
+            if known is None:
+                continue
+            if known.outcome is Outcome.DONE or known.reason.startswith(UNFINISHED):
+                known = self._line(origin, known, more=more, stopped=stopped)
+            lines.append(known)
+        return [*lines, *self._unscanned()]
+
+    def _line(self, origin: Origin, known: Attempt, *, more: bool, stopped: bool) -> Attempt:
+        left, alike = self.frontier.left(origin), self.frontier.alike(origin)
+        said = [part for part in known.reason.split("; ") if part and not part.startswith(UNFINISHED)]
+        said += self._notes.get(str(origin), {})
+        if alike:
+            said.append(f"{alike} more addresses were like pages that had shown nothing new any more")
+        if trapped := self.frontier.trapped[str(origin)]:
+            said.append(f"{trapped} addresses that lead round in circles were not entered")
+        if stopped:
+            said.insert(0, f"{UNFINISHED}: cancelled")
+        elif more:
+            said.insert(0, f"{UNFINISHED}: the walk was interrupted")
+        elif left:
+            limit = f"the budget of {self._spec.budget.pages} pages a scan was used up"
+            said.insert(0, f"{left} addresses were not visited: {limit}")
+        reason = "; ".join(dict.fromkeys(said))
+        outcome = Outcome.SKIPPED if left or more or stopped else Outcome.DONE
+        return replace(known, outcome=outcome, reason=reason[:400])
+
+    def _acting(self, asset: str) -> Iterable[Attempt]:
+        if acting := sorted(self.frontier.acting.get(asset, ())):
+            shown = ", ".join(target[:80] for target in acting[:3])
+            reason = f"not applicable: {len(acting)} links that would act or ask for too much were not followed ({shown})"
+            yield Attempt(PhaseName.CRAWL, ACTING, asset, Outcome.SKIPPED, reason)
+
+    def _unscanned(self) -> Iterable[Attempt]:
+        """Hosts that only the crawl met: services were looked for before, so nothing was tested on them."""
+        hosts = [host for host in self._hosts if host not in self._resolved]
+        if hosts:
+            reason = f"{len(hosts)} hosts were met while crawling and not scanned: {', '.join(hosts[:4])}"
+            yield Attempt(PhaseName.CRAWL, HOSTS, self._spec.target.host, Outcome.SKIPPED, reason[:400])
+
+    def _new(self, fact: FactT) -> Iterable[FactT]:
+        if fact.key not in self._keys:
+            self._keys.add(fact.key)
+            yield fact
+
+    def _note(self, asset: str, note: str) -> None:
+        notes = self._notes.setdefault(asset, {})
+        if len(notes) < 8:
+            notes.setdefault(note)
+
+    def _probe(self, origin: Origin, target: str, depth: int) -> HttpProbe:
+        script = is_script(target) or target in KNOWN or target.endswith(".map")
+        cap = min(SCRIPT_CAP if script else PAGE_CAP, self._spec.budget.body_cap)
+        return HttpProbe(
+            CHECK, str(origin), HttpRequest(origin, target=target), tag=str(depth), body_cap=cap, user=self._user
+        )
+
+    def _starts(self, origin: Origin) -> tuple[str, ...]:
+        """Where the walk begins: "/" and, on the target's own origin, the path that the user gave."""
+        target = self._spec.target
+        mine = target.kind is TargetKind.ORIGIN and origin == target.origin
+        return ("/", target.path) if mine and target.path != "/" else ("/",)
+
+
+def origins_of(view: ScanView) -> tuple[Origin, ...]:
+    """The web services of the scan."""
+    return tuple(dict.fromkeys(service.origin for service in view.web if service.origin is not None))
+
+
+def _page(exchange: HttpExchange, content: Content, depth: int, user: bool) -> Page:
+    reply = exchange.reply
+    return Page(
+        url=exchange.request.url,
+        status=reply.status,
+        content_type=reply.content_type[:100],
+        title=content.title,
+        size=len(reply.body),
+        digest=hashlib.sha256(reply.body).hexdigest(),
+        depth=depth,
+        forms=content.forms,
+        structure=content.structure,
+        user=user,
+    )
