@@ -8,6 +8,7 @@ SecReconError
 │   │   └── ScopeRefused a scope rule forbids this address or name; carries the rule's name    403
 │   ├── NotFound         unknown, or not visible to this caller (the two are told alike)       404
 │   ├── Conflict         the thing is in a state that does not allow it                        409
+│   ├── Unavailable      this installation has no such part, or cannot reach it now            503
 │   └── Exhausted        a credit or a rate limit is used up; carries retry_after              429
 ├── TargetError          the target did something that ended this exchange; an attempt records it
 │   ├── Unresolvable     the name has no usable address
@@ -18,6 +19,7 @@ SecReconError
 │   ├── TlsFailed        the handshake failed
 │   └── ProtocolBroken   the reply cannot be read as the protocol, or ended early
 ├── BudgetSpent          this scan's own limit was reached; what follows is recorded as skipped
+├── LanguageFailed       the language model gave no usable answer; whoever asked goes on without it
 ├── OperatorError        the installation is wrong: settings, disk, database, ports; says how to mend it
 └── InternalError        a bug of ours
 """
@@ -77,6 +79,12 @@ class Conflict(UserError):
     status = 409
 
 
+class Unavailable(UserError):
+    """A part that this needs is not set up, or cannot be reached; the message says which setting matters."""
+
+    status = 503
+
+
 class Exhausted(UserError):
     """A credit or rate limit is used up. `retry_after` is in whole seconds."""
 
@@ -133,6 +141,10 @@ class BudgetSpent(SecReconError):
     def __init__(self, message: str, limit: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class LanguageFailed(SecReconError):
+    """The language model gave no usable answer within its limits. The message never holds what its server said."""
 
 
 class OperatorError(SecReconError):
