@@ -12,7 +12,9 @@ from tests.scribe import Answer, Fail, Hang, Raw, Say, Scribe, scribe
 from secrecon.model.errors import LanguageFailed
 from secrecon.model.language import LanguageLimits, Reply, Step, Tool, ToolAnswer, Turn
 from secrecon.net.clock import SystemClock
-from secrecon.net.language import LanguageAddress, LanguageModel, Provider
+from secrecon.net.language import LanguageAddress, LanguageModel, Wire
+from secrecon.net.language_anthropic import AnthropicWire
+from secrecon.net.language_openai import OpenAiWire
 
 KEY = "sk-never-shown-5150"
 TEXT = "The shop fetches any address that it is given.\nNothing else was seen.\n"
@@ -32,10 +34,11 @@ def server() -> Iterator[Scribe]:
         yield made
 
 
-def model(server: Scribe, provider: Provider = "compatible", **limits: float) -> LanguageModel:
+def model(server: Scribe, provider: str = "compatible", **limits: float) -> LanguageModel:
     base = server.anthropic if provider == "anthropic" else server.base
-    address = LanguageAddress(provider, "little", base, KEY)
-    return LanguageModel(address, LanguageLimits(**{"seconds": 20.0, "retries": 0, **limits}), NoWait())  # type: ignore[arg-type]
+    address = LanguageAddress("little", base, KEY)
+    wire: Wire = AnthropicWire() if provider == "anthropic" else OpenAiWire(compatible=provider == "compatible")
+    return LanguageModel(wire, address, LanguageLimits(**{"seconds": 20.0, "retries": 0, **limits}), NoWait())  # type: ignore[arg-type]
 
 
 async def ask(asked: LanguageModel, **more: object) -> tuple[Reply, str]:
@@ -49,7 +52,7 @@ async def ask(asked: LanguageModel, **more: object) -> tuple[Reply, str]:
 
 
 @pytest.mark.parametrize("provider", ["compatible", "openai", "anthropic"])
-async def test_text_comes_in_pieces_and_whole(server: Scribe, provider: Provider) -> None:
+async def test_text_comes_in_pieces_and_whole(server: Scribe, provider: str) -> None:
     server.says(Say(TEXT))
     reply, told = await ask(model(server, provider))
     assert reply.text == told == TEXT
@@ -61,7 +64,7 @@ async def test_text_comes_in_pieces_and_whole(server: Scribe, provider: Provider
 
 
 @pytest.mark.parametrize("provider", ["compatible", "anthropic"])
-async def test_tools_are_wished_for_and_answered(server: Scribe, provider: Provider) -> None:
+async def test_tools_are_wished_for_and_answered(server: Scribe, provider: str) -> None:
     server.says(Say("Let me look.", (("list_findings", {"limit": 3}),)))
     reply, _ = await ask(model(server, provider), tools=(TOOL,))
     assert [(call.name, call.arguments.replace(" ", "")) for call in reply.calls] == [
@@ -91,9 +94,7 @@ async def test_tools_are_wished_for_and_answered(server: Scribe, provider: Provi
     ids=["401", "404", "429", "500", "redirect", "closed", "cut", "no-json", "no-text", "no-shape"],
 )
 @pytest.mark.parametrize("provider", ["compatible", "anthropic"])
-async def test_failures_are_told_in_our_words(
-    server: Scribe, provider: Provider, answer: Answer, words: str
-) -> None:
+async def test_failures_are_told_in_our_words(server: Scribe, provider: str, answer: Answer, words: str) -> None:
     server.says(answer)
     with pytest.raises(LanguageFailed, match=words) as caught:
         await ask(model(server, provider))
@@ -132,9 +133,9 @@ async def test_length_is_bounded(server: Scribe) -> None:
 
 
 async def test_nobody_there() -> None:
-    address = LanguageAddress("compatible", "little", "http://127.0.0.1:9/v1", KEY)
+    address = LanguageAddress("little", "http://127.0.0.1:9/v1", KEY)
     with pytest.raises(LanguageFailed, match="SECRECON_LLM_BASE_URL"):
-        await ask(LanguageModel(address, LanguageLimits(5.0, retries=0), NoWait()))
+        await ask(LanguageModel(OpenAiWire(compatible=True), address, LanguageLimits(5.0, retries=0), NoWait()))
 
 
 async def test_the_environment_changes_nothing(server: Scribe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,10 @@
 """The way to a language model: one question at a time through pydantic-ai, to the one address that the operator set.
 
 OpenAI-compatible servers (cloud or local) and Anthropic's API. The client follows no redirect, takes no proxy from the
-environment, contacts no origin but the base URL's, reads a bounded number of bytes and ends in bounded time. What an
-error answer says is not passed on: servers repeat parts of keys there. Importing this module takes seconds of CPU time
-(the libraries are large), so the composition root does it only where a model is configured. This is no scan traffic: the scope
-gate is for targets, and an address the operator set may be loopback.
+environment, contacts no origin but the base URL's, reads a bounded number of bytes and ends in bounded time. What an error
+answer says is not passed on: servers repeat parts of keys there. Importing this module and a wire takes seconds of CPU
+time (the libraries are large), so the composition root does it only where a model is configured. This is no scan traffic:
+the scope gate is for targets, and an address that the operator set may be loopback.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Protocol
 
 import httpx2
-from anthropic import AnthropicError, AsyncAnthropic
-from openai import AsyncOpenAI, OpenAIError
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.exceptions import AgentRunError, ModelHTTPError
 from pydantic_ai.messages import (
@@ -34,12 +32,6 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 from pydantic_ai.models import Model, ModelRequestParameters
-from pydantic_ai.models.anthropic import AnthropicModel
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.profiles.openai import OpenAIModelProfile
-from pydantic_ai.providers.anthropic import AnthropicProvider
-from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
@@ -47,28 +39,36 @@ from secrecon.model.errors import LanguageFailed
 from secrecon.model.language import LanguageLimits, OnText, Reply, Step, Tool, ToolCall, Turn
 from secrecon.net.clock import Clock
 
-Provider = Literal["openai", "anthropic", "compatible"]
 CONNECT_SECONDS = 10.0
 MOST_BYTES = 4_000_000
 MOST_CALLS = 8
 LETTERS_OUT = 6
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 WAIT = 1.0
-_BROKEN = (httpx2.HTTPError, httpx2.StreamError, AgentRunError, OpenAIError, AnthropicError, ValueError, TypeError)
+_BROKEN = (httpx2.HTTPError, httpx2.StreamError, AgentRunError, ValueError, TypeError)
 """What a server that answers nonsense makes the libraries raise; ValueError and TypeError are their parsers'."""
-
-_WHOLE = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-"""A stream that ends without saying so is an error, not an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageAddress:
     """Where a model is. `key` is shown by nothing: it is left out of the repr."""
 
-    provider: Provider
     model: str
     base_url: str
     key: str = field(repr=False)
+
+
+class Wire(Protocol):
+    """One provider's way of speaking: `language_openai` and `language_anthropic` have them."""
+
+    @property
+    def broken(self) -> type[Exception]:
+        """What its library raises by itself."""
+        ...
+
+    def model(self, address: LanguageAddress, client: httpx2.AsyncClient) -> Model:
+        """The library's model object over `client`, without retries: those are ours, and count against the seconds."""
+        ...
 
 
 class _TooLong(httpx2.StreamError):
@@ -120,7 +120,8 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int]:
 class LanguageModel:
     """`Language` over a real server. Opens a connection for each question and keeps none."""
 
-    def __init__(self, address: LanguageAddress, limits: LanguageLimits, clock: Clock) -> None:
+    def __init__(self, wire: Wire, address: LanguageAddress, limits: LanguageLimits, clock: Clock) -> None:
+        self._wire = wire
         self._address = address
         self._limits = limits
         self._clock = clock
@@ -155,7 +156,7 @@ class LanguageModel:
                 for left in range(self._limits.retries, -1, -1):
                     try:
                         return await self._once(messages, tools, tell)
-                    except _BROKEN as error:
+                    except (*_BROKEN, self._wire.broken) as error:
                         if told or not left or not _may_pass(error):
                             raise LanguageFailed(_words(error)) from error
                     await self._clock.sleep(WAIT)
@@ -181,7 +182,7 @@ class LanguageModel:
                 trust_env=False,
             ) as client,
             model_request_stream(
-                _model(self._address, client),
+                self._wire.model(self._address, client),
                 messages,
                 model_settings=settings,
                 model_request_parameters=parameters,
@@ -201,22 +202,6 @@ class LanguageModel:
         if response.finish_reason is None and not cut:
             raise httpx2.RemoteProtocolError("the stream ended without saying that it does")
         return _reply(response, cut)
-
-
-def _model(address: LanguageAddress, client: httpx2.AsyncClient) -> Model:
-    """The library's model object. Retries are ours, so that they count against the seconds."""
-    if address.provider == "anthropic":
-        anthropic = AsyncAnthropic(
-            api_key=address.key or "none", base_url=address.base_url, http_client=client, max_retries=0
-        )
-        return AnthropicModel(address.model, provider=AnthropicProvider(anthropic_client=anthropic))
-    openai = AsyncOpenAI(
-        api_key=address.key or "none", base_url=address.base_url, http_client=client, max_retries=0
-    )
-    if address.provider == "openai":
-        return OpenAIChatModel(address.model, provider=OpenAIProvider(openai_client=openai), profile=_WHOLE)
-    own = OpenAICompatibleProvider("own", openai_client=openai)
-    return OpenAIChatModel(address.model, provider=own, profile=_WHOLE)
 
 
 def _messages(system: str, turns: Sequence[Turn], steps: Sequence[Step]) -> list[ModelMessage]:

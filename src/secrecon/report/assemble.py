@@ -43,7 +43,7 @@ def build(record: ScanRecord) -> Report:
     facts = _facts(record)
     coverage = read_coverage(record, facts.self_test)
     graded = grade(facts, coverage)
-    told = written(facts, coverage, tell(facts, coverage, graded), record.draft)
+    told = written(facts, graded.letter, tell(facts, coverage, graded), record.draft)
     return Report(facts, coverage, graded, told.sections, told.source, told.note, as_text(told.sections))
 
 
