@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from secrecon.accounts.vault import KEY_FILE, vault_at
+from secrecon.app.language import language_of
 from secrecon.app.parts import build_engine, build_resolver, trust_operator_ca
 from secrecon.app.plans_file import load_plans
 from secrecon.app.settings import Settings
@@ -68,6 +69,7 @@ async def open_installation(
                 engine=build_engine(settings, clock, resolver, callbacks),
                 listener=listener,
                 vault=vault_at(settings.secret_key_file or settings.data_dir / KEY_FILE),
+                language=language_of(settings, clock),
             )
             yield ctx, queue
         finally:

@@ -6,8 +6,10 @@ import contextlib
 import ipaddress
 import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 
+from secrecon.app.language import language_of
 from secrecon.app.parts import (
     build_callbacks,
     build_client,
@@ -41,6 +43,7 @@ from secrecon.net.route import local_address_towards
 from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
 from secrecon.oast.client import Gap
 from secrecon.oast.polling import Polling
+from secrecon.service.narrating import draft_of
 
 
 class OneShot:
@@ -94,7 +97,19 @@ class OneShot:
             engine = build_engine(self._settings, self._clock, self._resolver, callbacks)
             self._steps = engine.steps(spec)
             await engine.run(spec, self._log)
-        return self._record(spec, engine.info)
+        return await self._told(self._record(spec, engine.info))
+
+    async def _told(self, record: ScanRecord) -> ScanRecord:
+        """The record with what the language model writes, where there is one and the scan was not stopped."""
+        language = None if record.cancelled else language_of(self._settings, self._clock)
+        if language is None:
+            return record
+
+        async def told(progress: Progress) -> None:
+            self.watch(progress)
+
+        mark = secrets.token_hex(12)
+        return replace(record, draft=await draft_of(language, record, self._clock, mark, told))
 
     @contextlib.asynccontextmanager
     async def _hearing(self, addresses: tuple[str, ...]) -> AsyncIterator[EmbeddedCallbacks | ServerCallbacks]:

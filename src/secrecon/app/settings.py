@@ -113,6 +113,21 @@ class Settings(BaseSettings):
     feed_keys: Words = Field(
         (), description="Keys of feed providers as name=key, such as nvd=...; they raise the pace that is allowed."
     )
+    llm_model: str = Field(
+        "",
+        description="Language model as openai:NAME, anthropic:NAME, or NAME at SECRECON_LLM_BASE_URL; empty: none.",
+    )
+    llm_base_url: str = Field(
+        "", description="Address of the model's API, the only one it is asked at; empty: the provider's own."
+    )
+    llm_api_key: str = Field("", repr=False, description="Key of that API; empty where it needs none.")
+    llm_seconds: float = Field(
+        60.0, gt=0, le=600, description="Seconds that one question to the model may take, tries again included."
+    )
+    llm_tokens_in: int = Field(12_000, ge=1_000, description="Most tokens that one question may send (guessed).")
+    llm_tokens_out: int = Field(1_500, ge=100, description="Most tokens that one answer may have.")
+    llm_retries: int = Field(1, ge=0, le=5, description="How often a failure that may pass is tried again.")
+    llm_questions: int = Field(60, ge=1, description="Questions that one account may ask the assistant in an hour.")
     scans_at_once: int = Field(2, ge=1, le=64, description="How many scans one worker process runs at a time.")
     reports_need_key: bool = Field(
         False, description="True: no report can be read by its link alone, not even one started through the API."
@@ -215,6 +230,30 @@ class Settings(BaseSettings):
     def _server(cls, value: str) -> str:
         return server_url(value)
 
+    @field_validator("llm_base_url")
+    @classmethod
+    def _model_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username):
+            raise ValueError(
+                "must begin with http:// or https:// and name a server, such as http://127.0.0.1:11434/v1"
+            )
+        return value.rstrip("/")
+
+    @field_validator("llm_model")
+    @classmethod
+    def _model(cls, value: str) -> str:
+        if len(value) > 200 or not value.isprintable() or value != value.strip() or value.endswith(":"):
+            raise ValueError("must be openai:NAME, anthropic:NAME or NAME")
+        return value
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _model_key(cls, value: str) -> str:
+        if not value.isprintable() or not value.isascii() or value != value.strip():
+            raise ValueError("must be printable ASCII without blanks at its ends, as it travels in a header")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _base(cls, value: str) -> str:
@@ -246,6 +285,12 @@ def server_address(text: str) -> tuple[str, int]:
     return str(ipaddress.ip_address(host)), port
 
 
+def _shown(name: str, value: object) -> str:
+    """A wrong value as an error may show it: secrets by their length alone."""
+    text = str(value)
+    return f"{len(text)} characters" if name.endswith(("_key", "_keys", "_token")) else repr(text[:80])
+
+
 def load_settings(**overrides: object) -> Settings:
     """The settings from the environment, with `overrides` (from the command line) on top; None means not given.
 
@@ -257,7 +302,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         lines = [
             f"{PREFIX}{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
-            f" (got {str(problem['input'])[:80]!r})"
+            f" (got {_shown(str(problem['loc'][0]), problem['input'])})"
             for problem in error.errors()
         ]
         raise OperatorError(

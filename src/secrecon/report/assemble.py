@@ -14,6 +14,7 @@ from secrecon.model.record import FindingRecord, ScanRecord
 from secrecon.model.target import TargetKind
 from secrecon.model.trace import sought
 from secrecon.model.triage import Decision
+from secrecon.report.briefing import Briefing, brief
 from secrecon.report.coverage import read_coverage
 from secrecon.report.document import (
     AssetSeen,
@@ -45,6 +46,13 @@ def build(record: ScanRecord) -> Report:
     graded = grade(facts, coverage)
     told = written(facts, graded.letter, tell(facts, coverage, graded), record.draft)
     return Report(facts, coverage, graded, told.sections, told.source, told.note, as_text(told.sections))
+
+
+def briefing_of(record: ScanRecord, mark: str, letters: int) -> Briefing | None:
+    """What a language model is asked about a scan; None where there is nothing to write about. Arguments: as of `brief`."""
+    facts = _facts(record)
+    coverage = read_coverage(record, facts.self_test)
+    return brief(facts, coverage, grade(facts, coverage), mark, letters)
 
 
 def show_finding(record: FindingRecord) -> ReportFinding:

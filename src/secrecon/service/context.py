@@ -16,6 +16,7 @@ from secrecon.accounts.passwords import Passwords
 from secrecon.accounts.plans import DEFAULT_PLANS, Plan
 from secrecon.accounts.vault import Vault, fresh_vault
 from secrecon.engine.ports import ScanLog
+from secrecon.model.language import Language
 from secrecon.model.record import Chunk
 from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, Budget, EngineInfo, PhaseName, ScanMode, ScanSpec
 from secrecon.net.clock import Clock
@@ -83,15 +84,18 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Where ids come from: a secure random source, passed in so that a test can make two of them collide."""
+    """Where ids come from: a secure random source, passed in so that a test can make two of them collide. `mark`: what
+    keeps data apart from words in one question to a language model."""
 
     scan_id: Callable[[], str] = lambda: secrets.token_hex(16)
+    mark: Callable[[], str] = lambda: secrets.token_hex(12)
     db_scan_id: Callable[[], int] = lambda: 1 + secrets.randbelow(2**DB_SCAN_ID_BITS - 1)
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything a use case may use. `listener`: None where no listener runs in this process. `vault`: seals stored secrets."""
+    """Everything a use case may use. `listener`: None where no listener runs in this process. `vault`: seals stored secrets.
+    `language`: the language model, None where none is configured."""
 
     db: Database
     queue: ScanQueue
@@ -99,6 +103,7 @@ class Context:
     policy: Policy
     engine: ScanEngine
     listener: ListenerView | None = None
+    language: Language | None = None
     draws: Draws = field(default_factory=Draws)
     bell: Bell = field(default_factory=Bell)
     passwords: Passwords = field(default_factory=Passwords)

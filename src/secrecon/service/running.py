@@ -13,6 +13,7 @@ from secrecon.model.errors import NotFound
 from secrecon.model.scan import PhaseName, ScanStatus
 from secrecon.service.callbacks import settle_callbacks
 from secrecon.service.context import Context
+from secrecon.service.narrating import write_narrative
 from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.settling import settle_findings
 from secrecon.store import asset_states, audit, chunks, scans, users
@@ -47,6 +48,8 @@ class ScanRunner:
             return False
         scan = await self._scan(scan_id)
         chunk = await self._ctx.engine.run_chunk(scan.spec, step, round_, stored)
+        if chunk.phase is PhaseName.SYNTHESIS and not chunk.more:
+            await write_narrative(self._ctx, scan_id, stored)
         return chunk.more
 
     async def finish(self, scan_id: str) -> None:
