@@ -42,7 +42,7 @@ async def write_narrative(ctx: Context, scan_id: str, stored: ScanLog) -> None:
         scan = await scans.by_scan_id(tx, scan_id)
         if scan is None or scan.status.is_final or await drafts.of_scan(tx, scan_id) is not None:
             return
-        record = await records.load_record(tx, scan.db_scan_id)
+        record = await records.load_record(tx, scan.db_scan_id, ctx.clock.now())
     writing = asyncio.create_task(draft_of(ctx.language, record, ctx.clock, ctx.draws.mark(), stored.progress))
     stopping = asyncio.create_task(_until_stopped(stored, ctx.clock))
     try:
