@@ -10,6 +10,8 @@ import pytest
 from secrecon.app.parts import build_phases
 from secrecon.app.settings import Settings
 from secrecon.intel.core import load_core
+from secrecon.model.asset import AssetType
+from secrecon.model.inventory import ChangeKind
 from secrecon.report import FORMATS
 
 ROOT = Path(__file__).parents[1]
@@ -40,3 +42,10 @@ def test_every_format_is_told_where_a_reader_looks_for_it() -> None:
 
 def test_no_address_of_a_registry_is_in_the_lock_file() -> None:
     assert "://" not in (ROOT / "requirements.lock").read_text("utf-8")
+
+
+def test_the_page_on_assets_names_every_type_and_kind_of_change() -> None:
+    text = (ROOT / "docs" / "assets.md").read_text("utf-8")
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    filters = {"type", "q", "tag", "owner", "criticality", "gone", "target"}
+    assert rows == {*AssetType, *ChangeKind} | filters

@@ -24,6 +24,7 @@ KEYED = {"nobody": 401, "other_key": 200, "other_session": 401, "key": 200, "ses
 BY_SESSION = {"nobody": 401, "other_key": 401, "other_session": 200, "key": 401, "session": 200}
 PRIVATE = {"nobody": 404, "other_key": 404, "other_session": 404, "key": 200, "session": 200}
 CANCEL = {"nobody": 401, "other_key": 404, "other_session": 401, "key": 202, "session": 401}
+NOTE = {"nobody": 401, "other_key": 404, "other_session": 401, "key": 200, "session": 401}
 START = {"nobody": 401, "other_key": 202, "other_session": 401, "key": 202, "session": 401}
 
 TABLE: dict[tuple[str, str], dict[str, int]] = {
@@ -41,6 +42,10 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/credits"): KEYED,
     ("GET", "/api/v1/feeds"): KEYED,
     ("GET", "/api/v1/assets"): KEYED,
+    ("GET", "/api/v1/assets/export"): KEYED,
+    ("GET", "/api/v1/assets/changes"): KEYED,
+    ("GET", "/api/v1/assets/graph"): KEYED,
+    ("PATCH", "/api/v1/assets/{asset_id}"): NOTE,
     ("GET", "/api/v1/oast/status"): KEYED,
     ("GET", "/api/assets"): BY_SESSION,
     ("GET", "/api/oast/status"): BY_SESSION,
@@ -66,6 +71,7 @@ class Owned:
             path.replace("{scan_id}", self.public.scan_id)
             .replace("{db_scan_id}", str(self.public.db_scan_id))
             .replace("{private_id}", str(self.private.db_scan_id))
+            .replace("{asset_id}", "1")
         )
 
 
@@ -97,7 +103,7 @@ def ways(ada: Person, bob: Person) -> dict[str, dict[str, str]]:
 async def test_who_may_call(
     client: httpx.AsyncClient, owned: Owned, ada: Person, bob: Person, method: str, path: str
 ) -> None:
-    body = {"target": "https://shop.acme.test"} if method == "POST" else None
+    body = {"POST": {"target": "https://shop.acme.test"}, "PATCH": {"tags": ["pci"]}}.get(method)
     found = {}
     for who, headers in ways(ada, bob).items():
         answer = await client.request(method, owned.fill(path), headers=headers, json=body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from secrecon.model.interaction import OastSelfTest
 from secrecon.model.record import JsonValue, ScanEvent
 from secrecon.service.answers import (
     AcceptedScan,
+    AssetChange,
     AssetRecord,
     Credits,
     FindingSummary,
@@ -21,6 +23,7 @@ from secrecon.service.answers import (
 )
 from secrecon.service.feeds import FeedHealth
 from secrecon.service.listing import Listing
+from secrecon.service.surface import Surface
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -140,9 +143,42 @@ def asset_line(asset: AssetRecord) -> shapes.AssetLine:
         type=asset.type.value,
         value=asset.value,
         source=asset.source,
+        sources=list(asset.sources),
+        parents=list(asset.parents),
+        detail=dict(asset.detail),
         first_seen=iso(asset.first_seen),
         last_seen=iso(asset.last_seen),
+        gone_since=maybe_iso(asset.gone),
         scan_id=asset.scan_id,
+        last_scan_id=asset.last_scan_id,
+        tags=list(asset.tags),
+        owner=asset.owner,
+        criticality=asset.criticality.value if asset.criticality else None,
+    )
+
+
+def asset_change_line(change: AssetChange) -> shapes.AssetChangeLine:
+    return shapes.AssetChangeLine(
+        id=change.id,
+        asset_id=change.asset_id,
+        type=change.type.value,
+        value=change.value,
+        target=change.target,
+        scan_id=change.scan_id,
+        kind=change.kind.value,
+        detail=dict(change.detail),
+        at=iso(change.at),
+    )
+
+
+def surface(found: Surface) -> shapes.SurfaceAnswer:
+    return shapes.SurfaceAnswer.model_validate(
+        {
+            "nodes": [asdict(node) for node in found.nodes],
+            "edges": [{"from": above, "to": below} for above, below in found.edges],
+            "hidden": [asdict(hidden) for hidden in found.hidden],
+            "totals": dict(found.totals),
+        }
     )
 
 

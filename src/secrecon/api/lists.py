@@ -1,4 +1,4 @@
-"""What an account has: scans, findings, assets, targets, credits, callback counts. One page shape for every list."""
+"""What an account has: scans, findings, targets, credits, callback counts. One page shape for every list."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import WithJsonSchema
 
-from secrecon.accounts.caller import Caller
 from secrecon.api import answer, shapes
 from secrecon.api.access import Ctx, KeyCaller, SessionCaller
 from secrecon.api.openapi import KEY, SESSION, problems
-from secrecon.model.asset import AssetType
 from secrecon.model.errors import BadInput
-from secrecon.model.inventory import AssetFilter
-from secrecon.service.context import Context
 from secrecon.service.feeds import kept_feeds
-from secrecon.service.inventory import list_assets, list_findings, oast_status
+from secrecon.service.inventory import list_findings, oast_status
 from secrecon.service.listing import DEFAULT_LIMIT, MAX_LIMIT
 from secrecon.service.people import list_targets, read_credits
 from secrecon.service.scans import list_scans
 
 router = APIRouter(tags=["lists"])
 
-TYPES = tuple(kind.value for kind in AssetType)
 Cursor = Annotated[
     str | None,
     Query(description="next_cursor of the page before"),
@@ -34,7 +29,6 @@ Limit = Annotated[
     Query(description="How many items a page may hold"),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}),
 ]
-Type = Annotated[str | None, Query(description="Only assets of this type"), WithJsonSchema({"enum": list(TYPES)})]
 
 
 def read_limit(text: str) -> int:
@@ -42,15 +36,6 @@ def read_limit(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 6:
         raise BadInput(f"limit must be between 1 and {MAX_LIMIT}", "limit")
     return int(text)
-
-
-def read_type(text: str | None) -> AssetType | None:
-    """The asset type asked for."""
-    if text is None:
-        return None
-    if text not in TYPES:
-        raise BadInput(f"type must be one of {', '.join(TYPES)}", "type")
-    return AssetType(text)
 
 
 @router.get(
@@ -123,51 +108,6 @@ async def feeds_(ctx: Ctx, caller: KeyCaller) -> shapes.Page[shapes.FeedLine]:
     """Empty where no feed was ever taken in: scans then use the curated core alone."""
     found = kept_feeds(ctx.policy.data_dir, ctx.clock.now())
     return shapes.Page(items=[answer.feed_line(feed) for feed in found], next_cursor=None)
-
-
-@router.get(
-    "/api/assets",
-    response_model=shapes.Page[shapes.AssetLine],
-    responses=problems(400, 401),
-    openapi_extra=SESSION,
-    operation_id="listAssetsBySession",
-    summary="Assets of the account (dashboard)",
-)
-async def assets_by_session(
-    ctx: Ctx,
-    caller: SessionCaller,
-    type: Type = None,  # noqa: A002
-    cursor: Cursor = None,
-    limit: Limit = str(DEFAULT_LIMIT),
-) -> shapes.Page[shapes.AssetLine]:
-    """Everything discovered across all scans: domains, subdomains, addresses, sensitive paths."""
-    return await _assets(ctx, caller, type, cursor, limit)
-
-
-@router.get(
-    "/api/v1/assets",
-    response_model=shapes.Page[shapes.AssetLine],
-    responses=problems(400, 401, 403, 429),
-    openapi_extra=KEY,
-    operation_id="listAssets",
-    summary="Assets of the account",
-)
-async def assets_by_key(
-    ctx: Ctx,
-    caller: KeyCaller,
-    type: Type = None,  # noqa: A002
-    cursor: Cursor = None,
-    limit: Limit = str(DEFAULT_LIMIT),
-) -> shapes.Page[shapes.AssetLine]:
-    """Everything discovered across all scans: domains, subdomains, addresses, sensitive paths."""
-    return await _assets(ctx, caller, type, cursor, limit)
-
-
-async def _assets(
-    ctx: Context, caller: Caller, type_: str | None, cursor: str | None, limit: str
-) -> shapes.Page[shapes.AssetLine]:
-    found = await list_assets(ctx, caller, AssetFilter(type=read_type(type_)), cursor, read_limit(limit))
-    return answer.page(found, answer.asset_line)
 
 
 OneScan = Annotated[str | None, Query(max_length=64, description="Count the callbacks of this scan alone.")]

@@ -89,16 +89,55 @@ _ASSET = shapes.AssetLine(
     id=4,
     type="subdomain",
     value="shop.example.com",
-    source="discover.words",
+    source="wordlist",
+    sources=["wordlist"],
+    parents=["example.com"],
+    detail={"addresses": "192.0.2.7"},
     first_seen=BEGAN,
     last_seen=ENDED,
+    gone_since=None,
     scan_id=SCAN_ID,
+    last_scan_id=SCAN_ID,
+    tags=["shop"],
+    owner="web team",
+    criticality="high",
+)
+_CHANGE = shapes.AssetChangeLine(
+    id=9,
+    asset_id=4,
+    type="subdomain",
+    value="shop.example.com",
+    target=TARGET,
+    scan_id=SCAN_ID,
+    kind="changed",
+    detail={"addresses": ["192.0.2.7", "192.0.2.8"]},
+    at=ENDED,
+)
+_SURFACE = shapes.SurfaceAnswer.model_validate(
+    {
+        "nodes": [
+            {
+                "id": "domain|example.com",
+                "kind": "domain",
+                "label": "example.com",
+                "asset_id": 1,
+                "finding_id": None,
+                "severity": "high",
+                "findings": 2,
+                "gone": False,
+            }
+        ],
+        "edges": [],
+        "hidden": [{"parent": "domain|example.com", "kind": "subdomain", "count": 12}],
+        "totals": {"domain": 1, "subdomain": 12, "finding": 2},
+    }
 )
 _LINES: Mapping[str, BaseModel] = {
     "listScans": _SCAN,
     "listFindings": _FINDING,
     "listAssets": _ASSET,
     "listAssetsBySession": _ASSET,
+    "listAssetChanges": _CHANGE,
     "listTargets": shapes.TargetLine(
         id=2,
         target="example.com",
@@ -127,6 +166,8 @@ _WHOLE: Mapping[str, BaseModel] = {
     "cancelScan": shapes.Cancelled(
         scan_id=SCAN_ID, status="running", cancelled=True, message="The scan stops soon. Poll the status."
     ),
+    "noteAsset": _ASSET,
+    "assetGraph": _SURFACE,
     "oastStatus": _CALLBACKS,
     "oastStatusBySession": _CALLBACKS,
     "health": shapes.Health(status="ok"),
@@ -153,6 +194,8 @@ def sample_of(operation: str, media_type: str) -> JsonValue:
         return EVENTS
     if media_type == "application/json" and operation in ("scanReport", "exportReport"):
         return _REPORT
+    if media_type == "application/json" and operation == "exportAssets":
+        return [_json(_ASSET)]
     if media_type == "application/json" and operation in _WHOLE:
         return _json(_WHOLE[operation])
     if media_type == "application/json" and operation in _LINES:
@@ -161,5 +204,5 @@ def sample_of(operation: str, media_type: str) -> JsonValue:
 
 
 def _json(shape: BaseModel) -> JsonValue:
-    value: dict[str, JsonValue] = shape.model_dump(mode="json")
+    value: dict[str, JsonValue] = shape.model_dump(mode="json", by_alias=True)
     return value

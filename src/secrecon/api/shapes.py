@@ -159,16 +159,101 @@ class FindingLine(Shape):
     last_seen: Time
 
 
+AssetType = Literal["domain", "subdomain", "ip", "sensitive_path", "service", "technology", "certificate"]
+Criticality = Literal["critical", "high", "normal", "low"]
+ChangeKind = Literal["appeared", "changed", "gone", "not_looked_at_again"]
+
+
 class AssetLine(Shape):
-    """One asset of the account."""
+    """One asset of the account. No scan touches `tags`, `owner` and `criticality`: people note them."""
 
     id: int
-    type: Literal["domain", "subdomain", "ip", "sensitive_path"]
+    type: AssetType
     value: str
-    source: Annotated[str, Field(description="The check that saw it")]
+    source: Annotated[str, Field(description="The check that saw it first")]
+    sources: Annotated[list[str], Field(description="Every check that saw it")]
+    parents: Annotated[list[str], Field(description="The names, addresses or services that it belongs to")]
+    detail: Annotated[dict[str, str], Field(description="What is known of it, such as addresses or version")]
     first_seen: Time
     last_seen: Time
+    gone_since: Annotated[
+        Time | None, Field(description="When a scan looked for it again and did not see it; null where it is there")
+    ]
+    scan_id: Annotated[ScanIdText, Field(description="The scan that saw it first")]
+    last_scan_id: Annotated[str, Field(description="The scan that saw it last")]
+    tags: list[str]
+    owner: str
+    criticality: Criticality | None
+
+
+class AssetNotes(BaseModel):
+    """What to note about an asset; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    tags: Annotated[
+        list[Annotated[str, Field(pattern="^[A-Za-z0-9._:/-]{1,40}$")]] | None,
+        Field(description="Replaces all tags", max_length=20),
+    ] = None
+    owner: Annotated[
+        str | None, Field(description='"" for none', max_length=120, pattern="^[^\\x00-\\x1f\\x7f]*$")
+    ] = None
+    criticality: Annotated[
+        Literal["critical", "high", "normal", "low", ""] | None, Field(description='"" for none')
+    ] = None
+
+
+class AssetChangeLine(Shape):
+    """One change of one asset between two scans of a target."""
+
+    id: int
+    asset_id: int
+    type: AssetType
+    value: str
+    target: str
     scan_id: ScanIdText
+    kind: ChangeKind
+    detail: Annotated[dict[str, object], Field(description="What changed, by name: before and after")]
+    at: Time
+
+
+class SurfaceNode(Shape):
+    """A node: an asset or an open finding. `severity`: the worst open finding on it or below it."""
+
+    id: str
+    kind: Literal["domain", "subdomain", "ip", "service", "finding"]
+    label: str
+    asset_id: int | None
+    finding_id: int | None
+    severity: Severity | None
+    findings: Annotated[int, Field(ge=0, description="Open findings on it and below it")]
+    gone: bool
+
+
+class SurfaceEdge(Shape):
+    """`to` belongs to `from`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+
+
+class SurfaceHidden(Shape):
+    """Children of a node that are not in the answer; `parent` is "" for what has none."""
+
+    parent: str
+    kind: str
+    count: Annotated[int, Field(ge=1)]
+
+
+class SurfaceAnswer(Shape):
+    """A part of the surface. `totals` counts everything, shown or not."""
+
+    nodes: list[SurfaceNode]
+    edges: list[SurfaceEdge]
+    hidden: list[SurfaceHidden]
+    totals: dict[str, int]
 
 
 class TargetLine(Shape):

@@ -131,7 +131,7 @@ def _service(see: _See, fact: Service, target: Target) -> None:
     line = fact.asset if target.kind is TargetKind.ORIGIN else fact.host
     web = fact.origin is not None
     seen = see(AssetType.SERVICE, fact.asset, "probe", fact.host, ("probe.web", line) if web else NEVER)
-    _note(seen, protocol=fact.protocol, banner=fact.banner)
+    _note(seen, protocol=fact.protocol, product=fact.product, version=fact.version, banner=fact.banner)
     seen.detail.setdefault("address", fact.address[:MAX_DETAIL])
     if fact.tls is None or not fact.tls.fingerprint_sha256:
         return
@@ -173,7 +173,7 @@ def _ran(attempt: Attempt | None) -> bool:
 COMPARED: Mapping[AssetType, tuple[str, ...]] = {
     AssetType.DOMAIN: ("addresses", "alias"),
     AssetType.SUBDOMAIN: ("addresses", "alias"),
-    AssetType.SERVICE: ("protocol", "banner", "certificate"),
+    AssetType.SERVICE: ("protocol", "product", "version", "banner", "certificate"),
     AssetType.TECHNOLOGY: ("version",),
 }
 """The details whose difference makes an asset "changed"; by type."""

@@ -3,6 +3,7 @@ findings, callback counts."""
 
 from __future__ import annotations
 
+import string
 from collections.abc import AsyncIterator, Sequence
 
 from secrecon.accounts import audit
@@ -23,6 +24,7 @@ from secrecon.store.findings import KnownFinding
 EVERYTHING = AssetFilter()
 EXPORT_BATCH = 1_000
 MAX_TAGS, MAX_TAG, MAX_OWNER = 20, 40, 120
+_TAG_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "._:-/")
 NO_ASSET = "No such asset. Its id is in the list of assets of its account."
 
 
@@ -145,15 +147,15 @@ def _tags(given: Sequence[str]) -> tuple[str, ...]:
     if len(tags) > MAX_TAGS:
         raise BadInput(f"an asset takes {MAX_TAGS} tags", "tags")
     for tag in tags:
-        if not 1 <= len(tag) <= MAX_TAG or not all(char.isalnum() or char in "._:-/" for char in tag):
-            raise BadInput(f"a tag is 1 to {MAX_TAG} letters, digits or . _ : - /; not {tag[:60]!r}", "tags")
+        if not 1 <= len(tag) <= MAX_TAG or not set(tag) <= _TAG_CHARACTERS:
+            raise BadInput(f"a tag is 1 to {MAX_TAG} of a-z, 0-9 and . _ : - /; not {tag[:60]!r}", "tags")
     return tags
 
 
 def _owner(given: str) -> str:
-    owner = " ".join(given.split())
-    if len(owner) > MAX_OWNER or not owner.isprintable():
-        raise BadInput(f"an owner is at most {MAX_OWNER} printable characters", "owner")
+    owner = " ".join("".join(char if char.isprintable() else " " for char in given).split())
+    if len(owner) > MAX_OWNER:
+        raise BadInput(f"an owner is at most {MAX_OWNER} characters", "owner")
     return owner
 
 

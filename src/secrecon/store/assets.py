@@ -46,6 +46,18 @@ class StoredAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class SurfaceRow:
+    """What the graph needs of an asset. `addresses`: those of a name, or where a service was reached."""
+
+    id: int
+    type: AssetType
+    value: str
+    parents: tuple[str, ...]
+    addresses: tuple[str, ...]
+    gone: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Notes:
     """What people note about an asset."""
 
@@ -109,6 +121,28 @@ async def count_by_type(tx: Reading, account_id: int, wanted: AssetFilter) -> di
     return {AssetType(type_): int(many) for type_, many in await tx.connection.execute(query)}
 
 
+async def surface_rows(
+    tx: Reading, account_id: int, wanted: AssetFilter, types: Sequence[AssetType]
+) -> tuple[SurfaceRow, ...]:
+    """Every asset of some types, oldest first, without what only a reader of one asset needs."""
+    query = (
+        sa.select(_asset.c.id, _asset.c.type, _asset.c.value, _asset.c.parents, _asset.c.detail, _asset.c.gone)
+        .where(*_conditions(account_id, wanted), _asset.c.type.in_([type_.value for type_ in types]))
+        .order_by(_asset.c.id)
+    )
+    return tuple(
+        SurfaceRow(
+            row.id,
+            AssetType(row.type),
+            row.value,
+            tuple(json.loads(row.parents)),
+            _addresses(json.loads(row.detail)),
+            row.gone,
+        )
+        for row in await tx.connection.execute(query)
+    )
+
+
 async def by_id(tx: Reading, account_id: int, asset_id: int) -> StoredAsset | None:
     """One asset of the account; None for one that it has not."""
     query = sa.select(_asset).where(_asset.c.id == tables.storable(asset_id), _asset.c.account_id == account_id)
@@ -125,6 +159,10 @@ async def set_notes(tx: Transaction, account_id: int, asset_id: int, notes: Note
         .values(tags=json.dumps(notes.tags), owner=notes.owner, criticality=notes.criticality or "")
     )
     return (await tx.connection.execute(change)).rowcount == 1
+
+
+def _addresses(detail: dict[str, str]) -> tuple[str, ...]:
+    return tuple(f"{detail.get('addresses', '')} {detail.get('address', '')}".split())
 
 
 def _conditions(account_id: int, wanted: AssetFilter) -> list[sa.ColumnElement[bool]]:

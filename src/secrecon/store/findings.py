@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from secrecon.model.codec import dump, load
-from secrecon.model.finding import Finding, FindingStatus
+from secrecon.model.finding import Finding, FindingStatus, Severity
 from secrecon.model.record import FindingRecord, JsonValue
 from secrecon.model.triage import Decision, TriageState, standing
 from secrecon.store import events, tables
@@ -43,6 +43,16 @@ class KnownFinding:
     decision: Decision | None
     reopened: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A problem that nobody has decided and no scan has seen fixed, in brief."""
+
+    id: int
+    asset: str
+    severity: Severity
+    check: str
 
 
 async def put(tx: Transaction, scan: StoredScan, findings: Sequence[Finding], at: float) -> tuple[str, ...]:
@@ -119,6 +129,48 @@ async def list_of(
     if after is not None:
         query = query.where(_finding.c.id < after)
     return tuple(_read(row, now) for row in await tx.connection.execute(query))
+
+
+async def open_of(tx: Reading, account_id: int, now: float, target: str = "") -> tuple[OpenFinding, ...]:
+    """The account's open problems, or those of one target, oldest first."""
+    decided = sa.case((_finding.c.decision.is_not(None), _finding.c.finding), else_=None)
+    query = (
+        sa.select(
+            _finding.c.id,
+            _finding.c.asset,
+            _finding.c.severity,
+            _finding.c.check,
+            _finding.c.status,
+            _finding.c.decision,
+            decided.label("whole"),
+        )
+        .where(_finding.c.account_id == account_id, _finding.c.status.in_(_LIVE))
+        .order_by(_finding.c.id)
+    )
+    if target:
+        query = query.where(_finding.c.target_digest == tables.digest(target))
+    return tuple(
+        OpenFinding(row.id, row.asset, Severity(row.severity), row.check)
+        for row in await tx.connection.execute(query)
+        if row.whole is None or _stands_open(row, now)
+    )
+
+
+def _stands_open(row: sa.Row[Any], now: float) -> bool:
+    """Whether a decision about a problem leaves it open, or does not hold any more."""
+    stands = standing(FindingStatus(row.status), _decision(row.decision), load(Finding, row.whole), now)
+    return stands.status not in (FindingStatus.FALSE_POSITIVE, FindingStatus.ACCEPTED)
+
+
+async def titles(tx: Reading, account_id: int, ids: Sequence[int]) -> dict[int, str]:
+    """The titles of some problems of the account, by id."""
+    found: dict[int, str] = {}
+    for start in range(0, len(ids), 500):
+        query = sa.select(_finding.c.id, _finding.c.finding).where(
+            _finding.c.account_id == account_id, _finding.c.id.in_(ids[start : start + 500])
+        )
+        found |= {row.id: load(Finding, row.finding).title for row in await tx.connection.execute(query)}
+    return found
 
 
 async def by_id(tx: Reading, account_id: int, finding_id: int, now: float) -> KnownFinding | None:
