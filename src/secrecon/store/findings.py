@@ -152,13 +152,13 @@ async def open_of(tx: Reading, account_id: int, now: float, target: str = "") ->
     return tuple(
         OpenFinding(row.id, row.asset, Severity(row.severity), row.check)
         for row in await tx.connection.execute(query)
-        if row.whole is None or _stands_open(row, now)
+        if row.whole is None or _stands_open(row.status, row.decision, row.whole, now)
     )
 
 
-def _stands_open(row: sa.Row[Any], now: float) -> bool:
+def _stands_open(status: str, decision: str, finding: str, now: float) -> bool:
     """Whether a decision about a problem leaves it open, or does not hold any more."""
-    stands = standing(FindingStatus(row.status), _decision(row.decision), load(Finding, row.whole), now)
+    stands = standing(FindingStatus(status), _decision(decision), load(Finding, finding), now)
     return stands.status not in (FindingStatus.FALSE_POSITIVE, FindingStatus.ACCEPTED)
 
 
