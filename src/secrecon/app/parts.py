@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from secrecon import __version__
 from secrecon.app.armory import Armory
 from secrecon.app.feeds import Library
+from secrecon.app.nmap_file import NmapFile
 from secrecon.app.rules_digest import rules_digest
 from secrecon.app.settings import Settings, server_address
 from secrecon.detect.fingerprint import Fingerprints
+from secrecon.detect.service_rules import ServiceRules
 from secrecon.engine.phase import Dialogue, Phase
 from secrecon.engine.phases.behaviour import BehaviourPhase
 from secrecon.engine.phases.crawl import CrawlPhase
@@ -22,6 +24,7 @@ from secrecon.engine.phases.hygiene import HygienePhase
 from secrecon.engine.phases.match import MatchPhase
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
+from secrecon.engine.phases.services import ServicesPhase
 from secrecon.engine.phases.ssrf import SsrfPhase
 from secrecon.engine.phases.synthesis import SynthesisPhase
 from secrecon.engine.phases.templates import TemplatesPhase
@@ -67,10 +70,12 @@ def build_phases(
     """The pipeline in order."""
     armory, clock = armory or Armory(settings), clock or SystemClock()
     library = library or Library(settings, core)
+    services = ServiceRules.load()
     return (
         ResolvePhase(),
         DiscoverPhase(),
         ProbePhase(settings.web_ports),
+        ServicesPhase(services, services.chosen(settings.service_ports), NmapFile(settings, services).patterns),
         FingerprintPhase(Fingerprints.load()),
         CrawlPhase(),
         MatchPhase(library.current),

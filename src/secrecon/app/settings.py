@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from secrecon.detect.service_rules import DEFAULT_PORTS, choose_ports
 from secrecon.engine.phases.probe import WEB_PORTS
 from secrecon.model.errors import BadInput, OperatorError
 from secrecon.net.gate import AllowList
@@ -55,6 +56,14 @@ class Settings(BaseSettings):
         description="Questions a second that a search for names puts to each name server.",
     )
     web_ports: Ports = Field(WEB_PORTS, description="Ports that a full scan of a bare name tries on every host.")
+    service_ports: str = Field(
+        DEFAULT_PORTS,
+        description="Ports that the port scan of a full scan tries: top:N or all of our list, none, or numbers and ranges.",
+    )
+    nmap_probes: str = Field(
+        "auto",
+        description="nmap's file of probes, whose patterns help to name services: auto (where it is installed), off, or a path.",
+    )
     tls_ca: Path | None = Field(
         None, description="PEM file of certificate authorities to trust beside the system's."
     )
@@ -173,6 +182,15 @@ class Settings(BaseSettings):
         if not ports or any(not 0 < port < 65536 for port in ports):
             raise ValueError("ports must be numbers from 1 to 65535")
         return ports
+
+    @field_validator("service_ports")
+    @classmethod
+    def _services(cls, value: str) -> str:
+        try:
+            choose_ports(value, [])
+        except BadInput as error:
+            raise ValueError(str(error)) from error
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -49,6 +49,11 @@ def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn
     help="What you may test: authorizes active checks, and opens private addresses. Repeatable.",
 )
 @click.option(
+    "--ports",
+    metavar="PORTS",
+    help="Ports that a full scan tries on each host: top:N, all, none, or 22,80,8000-8100.",
+)
+@click.option(
     "--templates",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
@@ -70,6 +75,7 @@ def scan(
     output: Path | None,
     fail_on: FailOn | None,
     allow: tuple[str, ...],
+    ports: str | None,
     templates: Path | None,
     intrusive: bool,
     require_signed: bool,
@@ -84,6 +90,7 @@ def scan(
         raise BadInput("a PDF is not for a terminal: name a file with --output", "output")
     settings = load_settings(
         scope_allow=(*load_settings().scope_allow, *allow) or None,
+        service_ports=ports,
         templates=templates,
         require_signed=require_signed or None,
     )

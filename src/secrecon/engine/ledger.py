@@ -14,6 +14,8 @@ from secrecon.model.probe import HttpProbe, Reply, Skip
 from secrecon.model.scan import Attempt, Outcome, PhaseName
 
 PACE = "recon.pace"
+PORTS = "services.ports"
+"""The check whose requests are connections of the port scan, which have a budget of their own."""
 ENOUGH = 0.9
 """The share of a check's requests that must be answered for the check to count as done."""
 

@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from secrecon.engine.asking import Memo, ask_all
-from secrecon.engine.ledger import attempts_from, merge, not_done, pushed_back
+from secrecon.engine.ledger import PORTS, attempts_from, merge, not_done, pushed_back
 from secrecon.engine.phase import Asking, Dialogue, Ground, Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
@@ -154,6 +154,7 @@ class Engine:
                 self._clock,
                 used_requests=so_far.requests,
                 used_bytes=so_far.received,
+                used_connects=sum(a.requests for a in so_far.attempts if a.check == PORTS),
                 deadline=so_far.started + spec.budget.seconds,
             )
             session = self._sessions[spec.scan_id] = _Session(network)
