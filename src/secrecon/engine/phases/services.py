@@ -44,6 +44,7 @@ class ServicesPhase:
     title: ClassVar[str] = "Looking for other services"
     touch: ClassVar[Touch] = Touch.ACTIVE
     modes: ClassVar[frozenset[ScanMode]] = frozenset(ScanMode)
+    listens: ClassVar[bool] = False
 
     def __init__(
         self,
