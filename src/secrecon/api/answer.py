@@ -10,6 +10,7 @@ from typing import TypeVar
 from secrecon.api import shapes
 from secrecon.model.interaction import OastSelfTest
 from secrecon.model.record import JsonValue, ScanEvent
+from secrecon.report import Verdict
 from secrecon.service.answers import (
     AcceptedScan,
     AssetChange,
@@ -49,6 +50,17 @@ def status_url(scan_id: str) -> str:
 def results_url(db_scan_id: int) -> str:
     """Where the report of a scan is."""
     return f"/api/scan/{db_scan_id}"
+
+
+def verdict(told: Verdict) -> shapes.VerdictAnswer:
+    return shapes.VerdictAnswer.model_validate(
+        {
+            "exit_code": told.exit_code,
+            "words": told.words,
+            "findings": [finding.fingerprint for finding in told.at_threshold],
+            "known": told.known,
+        }
+    )
 
 
 def accepted(scan: AcceptedScan) -> shapes.Accepted:

@@ -168,6 +168,12 @@ _WHOLE: Mapping[str, BaseModel] = {
     ),
     "noteAsset": _ASSET,
     "assetGraph": _SURFACE,
+    "readVerdict": shapes.VerdictAnswer(
+        exit_code=1,
+        words="1 new finding at the threshold (2 more known from the baseline).",
+        findings=[_FINDING.fingerprint],
+        known=2,
+    ),
     "oastStatus": _CALLBACKS,
     "oastStatusBySession": _CALLBACKS,
     "health": shapes.Health(status="ok"),

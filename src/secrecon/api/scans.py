@@ -15,9 +15,9 @@ from secrecon.api.openapi import ANYONE, KEY, KEY_OR_SESSION_OR_NONE, problems
 from secrecon.api.strict_json import read_model
 from secrecon.model.errors import BadInput, NotFound
 from secrecon.model.scan import ScanMode
-from secrecon.report import FORMATS, render, to_json
+from secrecon.report import FORMATS, THRESHOLDS, parse_fail_on, render, to_json
 from secrecon.service.answers import ScanRequest
-from secrecon.service.reports import NO_REPORT, read_report
+from secrecon.service.reports import NO_REPORT, read_report, read_verdict
 from secrecon.service.scans import cancel_scan, read_status, submit_scan
 
 router = APIRouter(tags=["scans"])
@@ -32,6 +32,16 @@ DbScanId = Annotated[
     str,
     PathParameter(description="The db_scan_id of the accepted scan"),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": shapes.MAX_ID, "example": shapes.DB_ID_EXAMPLE}),
+]
+FailOnText = Annotated[
+    str,
+    Query(description="The threshold: critical, high, medium, low, kev, or a letter as in grade:C"),
+    WithJsonSchema({"type": "string", "enum": list(THRESHOLDS), "default": "kev"}),
+]
+BaselineId = Annotated[
+    str,
+    Query(description="The db_scan_id of an earlier report: only what is new since then counts"),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": shapes.MAX_ID}),
 ]
 Format = Annotated[str, Query(description="The document's format"), WithJsonSchema({"enum": list(FORMATS)})]
 
@@ -178,6 +188,31 @@ async def export(
             "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
         },
     )
+
+
+@router.get(
+    "/api/scan/{db_scan_id}/verdict",
+    response_model=shapes.VerdictAnswer,
+    responses=problems(400, 403, 404, 409, 429),
+    openapi_extra=KEY_OR_SESSION_OR_NONE,
+    operation_id="readVerdict",
+    summary="What a pipeline is told",
+)
+async def verdict(
+    ctx: Ctx,
+    caller: AnyCaller,
+    client: Client,
+    db_scan_id: DbScanId,
+    fail_on: FailOnText = "kev",
+    baseline: BaselineId = "",
+) -> shapes.VerdictAnswer:
+    """The exit code that `secrecon scan --fail-on` would end with: 0 nothing at the threshold and enough tested to say so, 1
+    findings at the threshold, 2 could not test enough. With `baseline`, the db_scan_id of an earlier report, only findings
+    that are new since then count. Readable by whoever may read the reports."""
+    threshold = parse_fail_on(fail_on)
+    earlier = _report_id(baseline) if baseline else None
+    told = await read_verdict(ctx, _report_id(db_scan_id), earlier, threshold, caller, client)
+    return answer.verdict(told)
 
 
 def _report_id(text: str) -> int:

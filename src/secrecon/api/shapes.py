@@ -332,6 +332,15 @@ class ReportAnswer(BaseModel):
     oast_interactions: list[dict[str, object]]
 
 
+class VerdictAnswer(Shape):
+    """What a pipeline is told. `findings`: fingerprints of those that fail it; `known`: how many the baseline already had."""
+
+    exit_code: Literal[0, 1, 2]
+    words: str
+    findings: list[str]
+    known: Annotated[int, Field(ge=0)]
+
+
 class ProblemAnswer(BaseModel):
     """An error (RFC 9457, `application/problem+json`). `detail` says what went wrong and what to do next."""
 

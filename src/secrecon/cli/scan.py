@@ -24,7 +24,7 @@ from secrecon.cli.show import LiveProgress, print_summary, stderr_console
 from secrecon.model.errors import BadInput, Conflict, OperatorError
 from secrecon.model.record import Chunk, Progress, ScanRecord
 from secrecon.model.scan import ScanMode
-from secrecon.report import Report
+from secrecon.report import Baseline, Report
 from secrecon.report.gate import FailOn
 
 
@@ -41,6 +41,12 @@ def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write the report to.")
 @click.option(
     "--fail-on", callback=_fail_on, help="critical|high|medium|low|kev|grade:C: exit 1 when it is reached."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="An earlier JSON or SARIF report: --fail-on counts only what is new since then.",
 )
 @click.option(
     "--allow",
@@ -74,6 +80,7 @@ def scan(
     format_: str | None,
     output: Path | None,
     fail_on: FailOn | None,
+    baseline: Path | None,
     allow: tuple[str, ...],
     ports: str | None,
     templates: Path | None,
@@ -88,6 +95,7 @@ def scan(
     format_ = format_ or reports.format_of(output.name if output else "")
     if format_ == "pdf" and output is None and sys.stdout.isatty():
         raise BadInput("a PDF is not for a terminal: name a file with --output", "output")
+    known = _read_baseline(baseline, fail_on)
     settings = load_settings(
         scope_allow=(*load_settings().scope_allow, *allow) or None,
         service_ports=ports,
@@ -108,7 +116,10 @@ def scan(
         print_summary(console, reports.as_document(report))
         if output is not None and written:
             console.print(f"\n  Report: {output.resolve()}", soft_wrap=True)
-    sys.exit(reports.exit_code(report, fail_on))
+    verdict = reports.judge(report, fail_on, known)
+    if not quiet and fail_on is not None:
+        console.print(f"  {verdict.words}", soft_wrap=True)
+    sys.exit(verdict.exit_code)
 
 
 def _give(report: Report, format_: str, output: Path | None, console: Console) -> bool:
@@ -153,6 +164,18 @@ async def _run(one: OneShot, console: Console, quiet: bool) -> ScanRecord:
 def _show(live: LiveProgress, one: OneShot, item: Progress | Chunk) -> None:
     if isinstance(item, Progress):
         live.update(item.phase, item.percent, item.message, one.counters())
+
+
+def _read_baseline(path: Path | None, fail_on: FailOn | None) -> Baseline | None:
+    """The baseline, read before the scan, not after it."""
+    if path is None:
+        return None
+    if fail_on is None or fail_on.grade:
+        raise BadInput("--baseline needs --fail-on with critical, high, medium, low or kev", "baseline")
+    try:
+        return reports.read_baseline(path.read_bytes())
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}; choose another --baseline") from error
 
 
 def _check_writable(output: Path) -> None:

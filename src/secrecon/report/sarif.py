@@ -50,7 +50,11 @@ MOST_TEXT, MOST_NAME = 1_000, 200
 
 def to_sarif(report: Report) -> bytes:
     """The report as a SARIF log with one run. What is fixed is no result; what a person closed is a suppressed one."""
-    found = [finding for finding in report.facts.findings if finding.status is not FindingStatus.FIXED]
+    found = [
+        finding
+        for finding in report.facts.findings
+        if finding.status is not FindingStatus.FIXED and not finding.gone
+    ]
     rules = _rules(found)
     order = {check: index for index, check in enumerate(rules)}
     log: Json = {
@@ -157,8 +161,9 @@ def _result(finding: ReportFinding, index: int) -> Json:
             "status": str(finding.status),
         },
     }
-    if finding.status in (FindingStatus.ACCEPTED, FindingStatus.FALSE_POSITIVE):
+    if finding.set_aside:
         why = f"marked as {finding.status.replace('_', ' ')}"
+        why += f": {finding.triage.reason}" if finding.triage is not None else ""
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
 

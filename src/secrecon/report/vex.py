@@ -48,12 +48,16 @@ def judge(finding: ReportFinding) -> Judgement:
     basis = BASIS[level]
     known = f"{basis[:1].upper()}{basis[1:]}; confidence {finding.confidence_score:.2f}."
     accepted = finding.status is FindingStatus.ACCEPTED
+    decided = finding.triage
+    reason = decided.reason if decided is not None and decided.holds else ""
+    said = f": {reason}" if reason else ""
     if accepted:
-        known += " The risk was accepted by a person."
-    if finding.status is FindingStatus.FIXED:
+        until = f" until {decided.expires[:10]}" if decided is not None and decided.expires else ""
+        known += f" The risk was accepted by a person{until}{said or '.'}"
+    if finding.status is FindingStatus.FIXED or finding.gone:
         return Judgement(Verdict.FIXED, "The same check ran again and did not find it.", False)
     if finding.status is FindingStatus.FALSE_POSITIVE:
-        why = f"Marked as a false positive by a person. What the scan had: {basis}."
+        why = f"Marked as a false positive by a person{said or '.'} What the scan had: {basis}."
         return Judgement(Verdict.NOT_AFFECTED, why, False)
     if level.rank >= EvidenceLevel.BEHAVIOUR.rank:
         return Judgement(Verdict.AFFECTED, known, accepted)

@@ -11,9 +11,10 @@ import asyncio
 from secrecon import report
 from secrecon.accounts import throttling
 from secrecon.accounts.caller import Caller
-from secrecon.model.errors import BadInput, InternalError, NotFound
+from secrecon.model.errors import BadInput, Conflict, InternalError, NotFound
 from secrecon.model.record import ScanRecord
-from secrecon.report import Report
+from secrecon.model.scan import ScanStatus
+from secrecon.report import FailOn, Report, Verdict
 from secrecon.service.context import Context
 from secrecon.store import records, scans, users
 from secrecon.store.database import Reading
@@ -62,6 +63,20 @@ async def read_report(ctx: Context, db_scan_id: int, caller: Caller | None, clie
     """The report, for whoever may read it; of a scan that still runs, what is known so far."""
     record = await read_record(ctx, db_scan_id, caller, client)
     return await asyncio.to_thread(report.build, record)
+
+
+async def read_verdict(
+    ctx: Context, db_scan_id: int, baseline_id: int | None, fail_on: FailOn, caller: Caller | None, client: str
+) -> Verdict:
+    """What a pipeline is told about a report, held against an earlier one where `baseline_id` names it. Whoever may read
+    both reports may ask. Raises Conflict for a scan that has not ended: its report is not whole yet."""
+    found = await read_report(ctx, db_scan_id, caller, client)
+    if found.facts.status not in (ScanStatus.COMPLETE, ScanStatus.ERROR):
+        raise Conflict("The scan has not ended yet, so there is no verdict: poll its status first.")
+    earlier = None
+    if baseline_id is not None:
+        earlier = report.baseline_of(await read_report(ctx, baseline_id, caller, client))
+    return report.judge(found, fail_on, earlier)
 
 
 async def _readable(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller | None) -> StoredScan:
