@@ -105,7 +105,7 @@ async def test_no_page_scrolls_sideways_or_complains(site: Site, chromium: Chrom
     await authorize_target(site.ctx, await operator_for(site.ctx, ada.email), ada.email, "acme.test")
     paths = [
         "/sign-in", "/", "/scans/new", f"/scans/{accepted.scan_id}", f"/reports/{accepted.db_scan_id}", "/findings",
-        "/assets", "/targets", "/settings", "/no-such-page",
+        "/assets", "/assets/1", "/assets/changes", "/assets/surface", "/targets", "/settings", "/no-such-page",
     ]  # fmt: skip
     for width in (375, 768, 1440):
         for scheme in ("light", "dark"):

@@ -205,7 +205,7 @@ def _choose(
     parts: Mapping[str, _Part], tops: Sequence[_Part], limit: int
 ) -> tuple[dict[str, None], tuple[Hidden, ...]]:
     """Level by level, so that a crowd on one level leaves room for the next; of each node's children the worst first."""
-    width = limit if len(parts) <= limit else max(3, limit // 8)
+    width = limit if len(parts) <= limit else max(3, limit // 5)
     shown: dict[str, None] = {}
     waiting: list[tuple[str, list[_Part]]] = [("", list(tops))]
     hidden: list[Hidden] = []

@@ -1,4 +1,4 @@
-"""Lists over all scans of the account: findings, assets, authorized targets."""
+"""Lists over all scans of the account: findings, authorized targets."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from secrecon.model.asset import AssetType
 from secrecon.model.errors import BadInput, Forbidden, NotFound
-from secrecon.model.inventory import AssetFilter
-from secrecon.service.inventory import list_assets, list_findings
+from secrecon.service.inventory import list_findings
 from secrecon.service.people import authorize_target, list_targets
 from secrecon.web.access import CheckedForm, Desk, Here, SignedIn, Visitor
 from secrecon.web.pages import go, show
@@ -26,23 +24,6 @@ async def findings_page(request: Request, desk: Here, visitor: SignedIn, cursor:
     """Every problem once, newest first."""
     listing = await list_findings(desk.ctx, visitor.caller, cursor, SHOWN)
     return show("findings.html.j2", request, visitor, listing=listing, first=cursor is None)
-
-
-@router.get("/assets")
-async def assets_page(request: Request, desk: Here, visitor: SignedIn, cursor: Cursor = None) -> Response:
-    """What the scans met; of one type where asked."""
-    wanted = request.query_params.get("type", "")
-    type_ = AssetType(wanted) if wanted in tuple(AssetType) else None
-    listing = await list_assets(desk.ctx, visitor.caller, AssetFilter(type=type_), cursor, SHOWN)
-    return show(
-        "assets.html.j2",
-        request,
-        visitor,
-        listing=listing,
-        type_=type_,
-        types=list(AssetType),
-        first=cursor is None,
-    )
 
 
 @router.get("/targets")
