@@ -13,6 +13,7 @@ import argparse
 import gc
 import hashlib
 import random
+import re
 import resource
 import statistics
 import sys
@@ -37,6 +38,7 @@ from secrecon.intel.records import Criterion, CveRecord
 T = TypeVar("T")
 SEED = 20_261_125
 SERVICES = 50
+OPEN = re.compile(r"(?:\.[xX*])+$")
 
 
 def main() -> None:
@@ -148,14 +150,25 @@ def holds(criterion: Criterion, version: str) -> bool:
     if criterion.version == NA:
         return False
     if criterion.version != ANY:
-        return compare(criterion.version, version) == 0 and criterion.update in (ANY, NA)
-    start = compare(version, criterion.start) if criterion.start else 1
-    end = compare(version, criterion.end) if criterion.end else -1
+        exactly = against(criterion.version, version) == 0
+        return exactly and (criterion.update in (ANY, NA) or OPEN.search(criterion.version) is not None)
+    start = against(criterion.start, version) if criterion.start else 1
+    end = against(criterion.end, version) if criterion.end else -1
     if start is None or end is None:
         return False
     return (start > 0 or (start == 0 and criterion.start_included)) and (
         end < 0 or (end == 0 and criterion.end_included)
     )
+
+
+def against(limit: str, version: str) -> int | None:
+    """How a version lies to a limit; every version of a branch is the same as the branch (`8.1.x`)."""
+    branch = OPEN.sub("", limit)
+    if branch != limit and re.fullmatch(r"[0-9.]+", branch):
+        numbers, wanted = (tuple(int(part) for part in text.split(".")) for text in (version, branch))
+        mine = (numbers + (0,) * len(wanted))[: len(wanted)]
+        return (mine > wanted) - (mine < wanted)
+    return compare(version, limit)
 
 
 def sample(records: Sequence[CveRecord], count: int) -> list[tuple[str, str]]:

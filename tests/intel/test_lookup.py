@@ -54,6 +54,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         cve("CVE-2026-0013", [node(match("a:acme:ssh", "8.7p2"))]),
         cve("CVE-2026-0014", [node(match("a:acme:letters", startIncluding="1.0.2", endExcluding="1.0.2zi"))]),
         cve("CVE-2026-0015", [node(match("a:acme:letters", startIncluding="1.0.2", endIncluding="1.0.2v"))]),
+        cve("CVE-2026-0017", [node(match("a:acme:whole", startExcluding="1.9.x", endIncluding="2.4.x"))]),
+        cve("CVE-2026-0018", [node(match("a:acme:whole", "3.0.x"))]),
         cve("CVE-2026-0016", [node(match("a:acme:branch", startIncluding="8.1.x", endExcluding="8.2.x"))]),
     ]
     build(folder / "i", sources(folder, nvd=nvd(*records)))
@@ -129,7 +131,40 @@ def test_unknown_and_rough_and_unordered_versions_are_no_matches(index: Index) -
     assert ids(index.match(["o:acme:firmware"], "4.0")) == ["07"]
     assert index.match(["a:acme:strange"], "7-bar").undecided == ("CVE-2026-0008",)
     assert index.match(["a:acme:nothing"], "1.0") == Result(False)
-    assert index.match(["a:acme:shop2"], "1.0") == Result(True)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("1.9.0", []),
+        ("1.9.99", []),
+        ("1.10.0", ["17"]),
+        ("2.4.0", ["17"]),
+        ("2.4.30", ["17"]),
+        ("2.4.30-rc1", ["17"]),
+        ("2.4", ["17"]),
+        ("2.5.0", []),
+        ("2.5.0-rc1", []),
+        ("3.0.0", ["18"]),
+        ("3.0.7", ["18"]),
+        ("3.0.7p1", ["18"]),
+        ("3.1.0", []),
+    ],
+)
+def test_a_branch_as_a_limit_is_all_of_it(index: Index, version: str, expected: list[str]) -> None:
+    found = index.match(["a:acme:whole"], version)
+    assert (ids(found), found.undecided) == (expected, ())
+
+
+def test_a_branch_is_told_as_people_write_it(index: Index) -> None:
+    (match,) = index.match(["a:acme:whole"], "2.0.0").matches
+    assert match.rule == "acme:whole > 1.9.x, <= 2.4.x"
+
+
+def test_a_record_that_names_no_version_is_undecided(index: Index) -> None:
+    assert index.match(["a:acme:shop2"], "1.0") == Result(True, undecided=("CVE-2026-0009",))
+    decided = index.match([SHOP], "3.0")
+    assert (decided.decided, decided.undecided) == (5, ())
 
 
 def test_packaging_behind_the_numbers(index: Index) -> None:

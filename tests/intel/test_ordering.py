@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrecon.intel.ordering import base_and_update, canonical, compare, plain_key, plain_text
+from secrecon.intel.ordering import base_and_update, branch_key, canonical, compare, plain_key, plain_text
 
 NUMBERS = st.lists(st.integers(0, 10**12), min_size=1, max_size=6)
 
@@ -84,3 +84,18 @@ def test_numbers_and_the_rest() -> None:
     assert base_and_update("v1.2") == ("1.2", "")
     assert base_and_update("trunk") == ("trunk", "")
     assert plain_key("1.0rc1") is None
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_key_of_a_branch_lies_after_all_of_it_and_before_the_next(numbers: list[int], more: list[int]) -> None:
+    text = ".".join(map(str, numbers))
+    branch = branch_key(text)
+    following = plain_key(".".join(map(str, [*numbers[:-1], numbers[-1] + 1])))
+    assert branch is not None
+    assert following is not None
+    for inside in (text, ".".join(map(str, [*numbers, *more]))):
+        key = plain_key(inside)
+        assert key is not None
+        assert key < branch < following
+    assert plain_text(branch) == f"{text}.x"
+    assert branch_key("7-foo") is None

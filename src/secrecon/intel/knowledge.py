@@ -101,7 +101,7 @@ class Knowledge:
         kept = [held_to for match in found.values() if (held_to := _held_to(technology, match, own))]
         mended = tuple(sorted(found.keys() - {match.cve.id for match in kept}))
         kept.sort(key=_pressing)
-        placed = len(held) - len(curated.undecided) + len(result.matches) + (result.known and not result.undecided)
+        placed = len(held) - len(curated.undecided) + result.decided
         undecided = tuple(sorted(unknown - found.keys()))
         more = max(0, len(kept) - MOST_SHOWN)
         return Known(known, tuple(kept[:MOST_SHOWN]), placed, undecided, more, mended=mended)

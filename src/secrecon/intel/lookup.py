@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -19,18 +20,25 @@ from secrecon.intel.index.blocks import (
     HIGH_INCLUDED,
     LOW_INCLUDED,
     TEXT,
-    TOGETHER,
     ZERO,
     Block,
+    Limits,
+    Need,
     Row,
     canonical_update,
     unpack,
 )
 from secrecon.intel.index.build import FORMAT, flaws_of
 from secrecon.intel.index.tables import IndexBroken, Reader
-from secrecon.intel.ordering import base_and_update, canonical, compare, plain_key, plain_text
+from secrecon.intel.ordering import (
+    base_and_update,
+    branch_key,
+    canonical,
+    compare,
+    plain_key,
+    plain_text,
+)
 from secrecon.intel.records import (
-    Configuration,
     Criterion,
     CveFacts,
     EpssScore,
@@ -44,27 +52,25 @@ from secrecon.intel.records import (
 
 KEPT_ROWS = 400_000
 MAX_CONDITION = 3
-LARGE = b"\x09"
-"""Sorts after every number of a plain key."""
+LARGEST = "9" * 18
 _CVES = ("nvd", "cve5")
+_NO_LIMITS = Limits()
 _FACTS = msgspec.msgpack.Decoder(CveFacts)
-_JOINED = msgspec.msgpack.Decoder(list[Configuration])
 _KEV = msgspec.msgpack.Decoder(KevEntry)
 _EPSS = msgspec.msgpack.Decoder(EpssScore)
 _SSVC = msgspec.msgpack.Decoder(SsvcPoints)
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """A CVE that may apply. `provider`: who says so. `unmet`: nodes of its configuration that were not seen to hold, each
-    with whether it must not; `qualifiers`: what the product must be besides."""
+class Matched(msgspec.Struct, frozen=True):
+    """A CVE that may apply. `provider`: who says so. `version`: the one that its rule names, "" for a range, which `limits`
+    are. `unmet`: what else it asks for and was not seen to hold; `qualifiers`: what the product must be besides."""
 
     number: int
     provider: str
     product: str
     version: str
-    row: Row
-    unmet: tuple[tuple[bool, tuple[Criterion, ...]], ...] = ()
+    limits: Limits
+    unmet: tuple[Need, ...] = ()
     qualifiers: str = ""
     score: float = 0.0
 
@@ -75,17 +81,17 @@ class Matched:
     @property
     def named(self) -> bool:
         """Whether the record limits its versions; one that does not says little."""
-        return bool(self.version or self.row.low or self.row.high)
+        return bool(self.version or self.limits.low or self.limits.high)
 
     @property
     def rule(self) -> str:
         """The rule that made the match, as people write it."""
-        return f"{self.product.partition(':')[2]} {self.version or _range_words(self.row)}"
+        return f"{self.product.partition(':')[2]} {self.version or _range_words(self.limits)}"
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """What else must hold and could not be seen, in words."""
-        told = [f"{'without' if negated else 'with'} {_alternatives(criteria)}" for negated, criteria in self.unmet]
+        told = [f"{'without' if need.negated else 'with'} {_alternatives(need.criteria)}" for need in self.unmet]
         return (*told, f"it is the one with {self.qualifiers}") if self.qualifiers else tuple(told)
 
     @property
@@ -96,13 +102,15 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All that is known of a product. `known`: some feed has it. `undecided`: CVEs whose limits the version could not be
-    placed against. `candidates`: CVEs of the product where the version is not known."""
+    """All that is known of a product. `known`: some feed has it. `undecided`: CVEs that the version could not be placed
+    against, or whose record names no version at all; `decided`: how many it could be. `candidates`: CVEs of the product where
+    the version is not known."""
 
     known: bool
     matches: tuple[Matched, ...] = ()
     undecided: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    decided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ class _Gathered:
     matches: dict[int, Matched] = field(default_factory=dict)
     undecided: set[int] = field(default_factory=set)
     candidates: set[int] = field(default_factory=set)
+    spoken_of: set[int] = field(default_factory=set)
 
 
 class Index:
@@ -186,8 +195,10 @@ class Index:
                 if told != version:
                     look.exact(Version(version, None, None))
         undecided = found.undecided - found.matches.keys()
-        matches = sorted(found.matches.values(), key=lambda match: (-match.score, match.number))
-        return Result(known, tuple(matches), _names(undecided), _names(found.candidates))
+        matches = sorted(found.matches.values(), key=_NUMBER)
+        matches.sort(key=_SCORE, reverse=True)
+        decided = len(found.spoken_of) - len(undecided)
+        return Result(known, tuple(matches), _names(undecided), _names(found.candidates), decided)
 
     def flaws(self, package: str) -> tuple[PackageFlaw, ...]:
         """What is known of a package (`pypi/django`, `js/jquery`), whatever its version."""
@@ -225,11 +236,6 @@ class Index:
     def has(self, table: str) -> bool:
         """Whether a feed of that table is in the index at all (`kev`, `epss`, ...)."""
         return table in self._reader.places
-
-    def joined(self, prefix: str, cve: int) -> list[Configuration]:
-        """The configurations of a CVE that need several products."""
-        packed = self._reader.get(f"{prefix}.joined", cve_key(cve))
-        return _JOINED.decode(packed) if packed is not None else []
 
     def _facts(self, prefix: str, cve_id: str) -> CveFacts | None:
         packed = self._reader.get(f"{prefix}.cve", cve_key(cve_number(cve_id)))
@@ -274,20 +280,24 @@ class _Look:
     present: frozenset[str]
     skip: frozenset[int]
     found: _Gathered
-    joined: dict[int, list[Configuration]] = field(default_factory=dict)
+    unmet: dict[int, tuple[Need, ...] | None] = field(default_factory=dict)
 
     def candidates(self) -> None:
         self.found.candidates.update(cve for cve in self.block.scores if cve not in self.skip)
 
     def place(self, version: Version) -> None:
-        for row in self.block.ranges:
-            inside = _inside(version, row)
+        found, block = self.found, self.block
+        found.spoken_of.update(block.scores)
+        found.undecided.update(block.unversioned)
+        for limits, rows in block.ranges:
+            inside = _inside(version, limits)
             if inside is None:
-                self.found.undecided.add(row.cve)
+                found.undecided.update(row.cve for row in rows)
             elif inside:
-                self._take(row)
+                self._take(rows, limits)
         self.exact(version)
-        self.found.undecided.difference_update(self.skip)
+        found.undecided.difference_update(self.skip)
+        found.spoken_of.difference_update(self.skip)
 
     def exact(self, version: Version) -> None:
         """The rows that name the version, whole or with its update told apart."""
@@ -298,54 +308,54 @@ class _Look:
                 if named == whole or named.startswith(f"{whole}."):
                     self.found.undecided.update(row.cve for row in block.named(named))
             return
-        for row in block.named(whole):
-            if row.update in ("", "-"):
-                self._take(row, version.text)
+        self._take([row for row in block.named(whole) if row.update in ("", "-")], _NO_LIMITS, version.text)
         base, rest = base_and_update(version.text)
         if rest:
             update = canonical_update(rest)
-            for row in block.named(canonical(base)):
-                if row.update in ("", update):
-                    self._take(row, version.text)
+            named_so = [row for row in block.named(canonical(base)) if row.update in ("", update)]
+            self._take(named_so, _NO_LIMITS, version.text)
 
-    def _take(self, row: Row, version: str = "") -> None:
-        """A rule that holds. `version`: the one that it names, "" for a range."""
-        if row.cve in self.skip:
-            return
-        known = self.found.matches.get(row.cve)
-        if known is not None and known.weight == (True, True):
-            return
-        unmet = self._unmet(row) if row.flags & TOGETHER else ()
-        if unmet is None:
-            return
-        block = self.block
-        provider, score = block.providers[row.provider], block.scores.get(row.cve, 0) / 10
-        qualifiers = block.qualifiers[row.qualifiers]
-        matched = Matched(row.cve, provider, self.product, version, row, unmet, qualifiers, score)
-        if known is None or matched.weight > known.weight:
-            self.found.matches[row.cve] = matched
+    def _take(self, rows: Sequence[Row], limits: Limits, version: str = "") -> None:
+        """Rules that hold. `version`: the one that they name, "" for a range."""
+        block, matches, skip = self.block, self.found.matches, self.skip
+        for row in rows:
+            cve = row.cve
+            known = matches.get(cve)
+            if cve in skip or (known is not None and known.weight == _SAYS_MOST):
+                continue
+            unmet = self._unmet(row.needs) if row.needs >= 0 else ()
+            if unmet is None:
+                continue
+            matched = Matched(
+                cve,
+                block.providers[row.provider],
+                self.product,
+                version,
+                limits,
+                unmet,
+                block.qualifiers[row.qualifiers],
+                block.scores.get(cve, 0) / 10,
+            )
+            if known is None or matched.weight > known.weight:
+                matches[cve] = matched
 
-    def _unmet(self, row: Row) -> tuple[tuple[bool, tuple[Criterion, ...]], ...] | None:
-        """What else the configuration asks for and is not known to be there; None where it is known not to apply."""
-        configurations = self.joined.get(row.cve)
-        if configurations is None:
-            configurations = self.joined[row.cve] = self.index.joined(self.prefix, row.cve)
-        if row.at >= len(configurations):
-            return ()
-        configuration = configurations[row.at]
-        nodes: dict[int, list[Criterion]] = {}
-        met: set[int] = set()
-        for criterion in configuration.criteria:
-            if criterion.product in self.present:
-                if criterion.node in configuration.negated:
-                    return None
-                met.add(criterion.node)
-            elif criterion.product == self.product and criterion.vulnerable:
-                met.add(criterion.node)
-            nodes.setdefault(criterion.node, []).append(criterion)
-        return tuple(
-            (node in configuration.negated, tuple(criteria)) for node, criteria in nodes.items() if node not in met
-        )
+    def _unmet(self, number: int) -> tuple[Need, ...] | None:
+        """What a combination asks for and is not known to be there; None where it is known not to apply."""
+        if number not in self.unmet:
+            needs = self.block.needed(number)
+            here = [any(self._is_there(criterion, need) for criterion in need.criteria) for need in needs]
+            refused = any(need.negated for need, there in zip(needs, here, strict=True) if there)
+            missing = tuple(need for need, there in zip(needs, here, strict=True) if not there)
+            self.unmet[number] = None if refused else missing
+        return self.unmet[number]
+
+    def _is_there(self, criterion: Criterion, need: Need) -> bool:
+        """Whether a product is known to be there. Of the product itself, another version may be what must not be."""
+        return criterion.product in self.present and not (need.negated and criterion.product == self.product)
+
+
+_NUMBER, _SCORE = attrgetter("number"), attrgetter("score")
+_SAYS_MOST = (True, True)
 
 
 def _alternatives(criteria: Sequence[Criterion]) -> str:
@@ -366,24 +376,18 @@ def _version(text: str, parts: int) -> Version:
     numbers = text.lstrip("v").split(".")
     if len(numbers) >= parts:
         return Version(text, low, low)
-    exact = b"".join(_number(int(number)) for number in numbers)
-    return Version(text, low, exact + LARGE)
+    return Version(text, low, branch_key(text))
 
 
-def _number(value: int) -> bytes:
-    length = (value.bit_length() + 7) // 8 or 1
-    return bytes((length,)) + value.to_bytes(length, "big")
-
-
-def _inside(version: Version, row: Row) -> bool | None:
+def _inside(version: Version, limits: Limits) -> bool | None:
     """Whether a range holds the version; None where that cannot be known."""
-    low, high = row.low, row.high
+    low, high = limits.low, limits.high
     if version.low is None or version.high is None or low[:1] == TEXT or high[:1] == TEXT:
-        return _inside_text(version, row)
-    first = _holds(version.low, low, high, row.flags)
+        return _inside_text(version, limits)
+    first = _holds(version.low, low, high, limits.flags)
     if version.low == version.high:
         return first
-    last = _holds(version.high, low, high, row.flags)
+    last = _holds(version.high, low, high, limits.flags)
     if first and last:
         return True
     # outside at both ends, and no limit between them (one at the lower end itself shuts out all of them)
@@ -397,29 +401,34 @@ def _holds(key: bytes, low: bytes, high: bytes, flags: int) -> bool:
     return not high or key < high or (key == high and bool(flags & HIGH_INCLUDED))
 
 
-def _inside_text(version: Version, row: Row) -> bool | None:
-    if row.low:
-        order = compare(version.text, _limit_text(row.low))
+def _inside_text(version: Version, limits: Limits) -> bool | None:
+    if limits.low:
+        order = compare(version.text, _limit_text(limits.low))
         if order is None:
             return None
-        if order < 0 or (order == 0 and not row.flags & LOW_INCLUDED):
+        if order < 0 or (order == 0 and not limits.flags & LOW_INCLUDED):
             return False
-    if row.high:
-        order = compare(version.text, _limit_text(row.high))
+    if limits.high:
+        order = compare(version.text, _limit_text(limits.high))
         if order is None:
             return None
-        return order < 0 or (order == 0 and bool(row.flags & HIGH_INCLUDED))
+        return order < 0 or (order == 0 and bool(limits.flags & HIGH_INCLUDED))
     return True
 
 
 def _limit_text(limit: bytes) -> str:
+    """A limit as it is compared: all of a branch is its largest version."""
+    return limit[1:].decode() if limit[:1] == TEXT else plain_text(limit, LARGEST)
+
+
+def _shown(limit: bytes) -> str:
     return limit[1:].decode() if limit[:1] == TEXT else plain_text(limit)
 
 
-def _range_words(row: Row) -> str:
+def _range_words(limits: Limits) -> str:
     words = []
-    if row.low:
-        words.append(f"{'>=' if row.flags & LOW_INCLUDED else '>'} {_limit_text(row.low)}")
-    if row.high:
-        words.append(f"{'<=' if row.flags & HIGH_INCLUDED else '<'} {_limit_text(row.high)}")
+    if limits.low:
+        words.append(f"{'>=' if limits.flags & LOW_INCLUDED else '>'} {_shown(limits.low)}")
+    if limits.high:
+        words.append(f"{'<=' if limits.flags & HIGH_INCLUDED else '<'} {_shown(limits.high)}")
     return ", ".join(words) or "in every version"

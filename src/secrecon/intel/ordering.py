@@ -10,10 +10,13 @@ that sorts alike.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 MAX_LENGTH = 100
 MAX_TOKENS = 40
+LARGE = b"\x09"
+"""Ends the key of a branch: sorts after every number of a plain key."""
 _TOKEN = re.compile(r"[0-9]+|[a-z]+")
 _PLAIN = re.compile(r"v?[0-9]{1,18}(?:\.[0-9]{1,18}){0,15}")
 
@@ -62,23 +65,38 @@ def plain_key(version: str) -> bytes | None:
     """A key that sorts as the version does, for plain dotted numbers; None for every other version."""
     if not _PLAIN.fullmatch(version):
         return None
-    numbers = [int(part) for part in version.lstrip("v").split(".")]
+    numbers = _numbers(version)
     while numbers and not numbers[-1]:
         numbers.pop()
+    return _key(numbers)
+
+
+def branch_key(version: str) -> bytes | None:
+    """A key that sorts after every version that begins with these numbers and before the next: for `8.1`, after 8.1.999;
+    None for what is no plain dotted number."""
+    return _key(_numbers(version)) + LARGE if _PLAIN.fullmatch(version) else None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.lstrip("v").split(".")]
+
+
+def _key(numbers: Iterable[int]) -> bytes:
     return b"".join(
         bytes((length := (number.bit_length() + 7) // 8 or 1,)) + number.to_bytes(length, "big")
         for number in numbers
     )
 
 
-def plain_text(key: bytes) -> str:
-    """The version that a plain key is of, without the zeros at its end."""
-    numbers, at = [], 0
+def plain_text(key: bytes, more: str = "x") -> str:
+    """The version that a plain key is of, without the zeros at its end; the key of a branch ends in `more`."""
+    numbers: list[str] = []
+    at = 0
     while at < len(key):
         length = key[at]
-        numbers.append(int.from_bytes(key[at + 1 : at + 1 + length], "big"))
+        numbers.append(more if length == LARGE[0] else str(int.from_bytes(key[at + 1 : at + 1 + length], "big")))
         at += 1 + length
-    return ".".join(map(str, numbers)) or "0"
+    return ".".join(numbers) or "0"
 
 
 def compare(one: str, other: str) -> int | None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from secrecon.intel.feeds.archives import tar_members, zip_members
 from secrecon.intel.feeds.errors import FeedBroken
 from secrecon.intel.feeds.jsonstream import Member, members
 from secrecon.intel.feeds.kinds import Kind
-from secrecon.intel.feeds.opening import head, plain_chunks, whole
+from secrecon.intel.feeds.opening import FREE_PLAIN, head, plain_chunks, whole
 from secrecon.intel.feeds.sniff import sniff
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -50,12 +51,35 @@ def test_a_packed_file_that_is_cut_off_is_broken(packer: str, keep: int) -> None
 
 
 @pytest.mark.parametrize("packer", ["gzip", "xz", "zstd"])
-def test_a_bomb_ends_with_an_error(packer: str) -> None:
-    bomb = PACKERS[packer](bytes(120_000_000))
-    assert len(bomb) < 300_000
+def test_a_bomb_ends_with_an_error_after_its_first_megabytes(packer: str) -> None:
+    bomb = PACKERS[packer](bytes(60_000_000))
+    seen = 0
     with pytest.raises(FeedBroken, match="bomb"):
-        for _ in plain_chunks(io.BytesIO(bomb)):
-            pass
+        for chunk in plain_chunks(io.BytesIO(bomb)):
+            seen += len(chunk)
+    assert seen <= FREE_PLAIN
+
+
+def test_a_bomb_behind_an_honest_beginning_is_one_all_the_same() -> None:
+    honest = random.Random(1).randbytes(200_000)
+    seen = 0
+    with pytest.raises(FeedBroken, match="bomb"):
+        for chunk in plain_chunks(io.BytesIO(gzip.compress(honest + bytes(50_000_000)))):
+            seen += len(chunk)
+    assert seen < 45_000_000
+
+
+def test_an_archive_of_many_bombs_is_one() -> None:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(5):
+            archive.writestr(f"{number}.json", bytes(9_000_000))
+        archive.writestr("last.json", random.Random(1).randbytes(500_000))
+    seen = 0
+    with pytest.raises(FeedBroken, match="bomb"):
+        for _ in zip_members(body, (".json",)):
+            seen += 1
+    assert seen == 3
 
 
 JSON = st.recursive(

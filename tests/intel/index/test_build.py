@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,11 @@ def test_unchanged_feeds_are_copied_byte_for_byte(tmp_path: Path) -> None:
         (Kind.NVD, madeup.nvd(), "no record"),
         (Kind.NVD, madeup.nvd({"cve": {"id": 7}}, {"cve": {"id": "CVE-x"}}, madeup.cve("CVE-2026-1000")), "2 of 3"),
         (Kind.EPSS, madeup.epss({"CVE-2026-1000": (0.5, 0.9)})[:-12], "cut off"),
+        (
+            Kind.EPSS,
+            madeup.epss({"CVE-2026-1000": (0.5, 0.9)}) + gzip.compress(b"x,1,1\n" * 11_000),
+            "first 10,00. rec",
+        ),
         (Kind.EPSS, b"#score_date:2026-11-24\ncve,epss,percentile\nCVE-2026-1000,0.5,0.9", "last line"),
         (Kind.EPSS, b"#score_date:soon\ncve,epss,percentile\n", "no date"),
         (Kind.EPSS, b"cve,score\n", "no date"),

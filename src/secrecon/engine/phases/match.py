@@ -114,7 +114,10 @@ def _looked_up(
 def _notes(technology: Technology, known: Known) -> Iterable[str]:
     told = f"{technology.name} {technology.version}"
     if known.undecided:
-        yield f"{told} is too rough to place against {_named(known.undecided)}, or has no order with their limits"
+        yield (
+            f"{told} is too rough to place against {_named(known.undecided)}, or has no order with their limits, or their "
+            "records name no version"
+        )
     if known.mended:
         yield (
             f"{told} is {technology.distribution}'s package {technology.package_version}, which by its own data has the fixes "

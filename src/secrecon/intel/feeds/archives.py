@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from secrecon.intel.feeds.errors import FeedBroken
-from secrecon.intel.feeds.opening import FREE_PLAIN, MAX_PLAIN, MAX_RATIO, plain_chunks
+from secrecon.intel.feeds.opening import MAX_PLAIN, is_bomb, plain_chunks
 
 MAX_MEMBERS = 1_000_000
 MAX_MEMBER = 20_000_000
@@ -45,7 +45,7 @@ def is_tar(start: bytes) -> bool:
 def zip_members(packed: BinaryIO, suffixes: tuple[str, ...], *, nested: bool = True) -> Iterator[MemberFile]:
     """The files of a zip whose names end in `suffixes`, in its order. Raises FeedBroken."""
     packed.seek(0, io.SEEK_END)
-    tally = _Tally(packed.tell())
+    size, tally, read = packed.tell(), _Tally(), 0
     try:
         with zipfile.ZipFile(packed) as archive:
             for info in archive.infolist():
@@ -54,7 +54,10 @@ def zip_members(packed: BinaryIO, suffixes: tuple[str, ...], *, nested: bool = T
                 if nested and name.lower().endswith(".zip"):
                     yield from _inner(archive, info, suffixes)
                 elif not info.is_dir() and name.lower().endswith(suffixes):
-                    yield MemberFile(name, tally.took(_read(archive, info)))
+                    body = _read(archive, info)
+                    read += info.compress_size
+                    tally.grow(len(body), min(read, size))
+                    yield MemberFile(name, body)
     except (
         zipfile.BadZipFile,
         NotImplementedError,
@@ -71,10 +74,10 @@ def zip_members(packed: BinaryIO, suffixes: tuple[str, ...], *, nested: bool = T
 
 def _inner(archive: zipfile.ZipFile, info: zipfile.ZipInfo, suffixes: tuple[str, ...]) -> Iterator[MemberFile]:
     with tempfile.TemporaryFile() as file:
-        tally = _Tally(max(info.compress_size, 1))
+        tally = _Tally()
         with archive.open(info) as source:
             while chunk := source.read(1 << 20):
-                tally.grow(len(chunk))
+                tally.grow(len(chunk), info.compress_size)
                 file.write(chunk)
         yield from zip_members(file, suffixes, nested=False)
 
@@ -89,8 +92,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 def tar_members(packed: BinaryIO, suffixes: tuple[str, ...]) -> Iterator[MemberFile]:
     """The regular files of a tar whose names end in `suffixes`, in its order. Raises FeedBroken."""
-    packed.seek(0, io.SEEK_END)
-    tally = _Tally(packed.tell())
+    tally = _Tally()
     stream = _Stream(plain_chunks(packed))
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -105,7 +107,8 @@ def tar_members(packed: BinaryIO, suffixes: tuple[str, ...]) -> Iterator[MemberF
                 body = source.read() if source else b""
                 if len(body) != info.size:
                     raise FeedBroken(f"the tar archive is cut off in {name}")
-                yield MemberFile(name, tally.took(body))
+                tally.grow(len(body), packed.tell())
+                yield MemberFile(name, body)
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         if isinstance(error, FeedBroken):
             raise
@@ -115,10 +118,9 @@ def tar_members(packed: BinaryIO, suffixes: tuple[str, ...]) -> Iterator[MemberF
 
 
 class _Tally:
-    """Counts what came out of an archive of `size` bytes."""
+    """Counts what came out of an archive."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._total = 0
         self._members = 0
 
@@ -127,14 +129,11 @@ class _Tally:
         if self._members > MAX_MEMBERS:
             raise FeedBroken(f"the archive has more than {MAX_MEMBERS:,} members")
 
-    def grow(self, size: int) -> None:
+    def grow(self, size: int, packed: int) -> None:
+        """Note `size` more plain bytes; `packed`: how many bytes of the archive all of them came from so far."""
         self._total += size
-        if self._total > MAX_PLAIN or (self._total > FREE_PLAIN and self._total > self._size * MAX_RATIO):
+        if self._total > MAX_PLAIN or is_bomb(self._total, packed):
             raise FeedBroken("the archive unpacks to far more than its size: taken for a bomb")
-
-    def took(self, body: bytes) -> bytes:
-        self.grow(len(body))
-        return body
 
 
 class _Stream(io.RawIOBase):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
@@ -17,7 +18,7 @@ from secrecon.intel.feeds.errors import FeedBroken
 
 MAX_ELEMENT = 16_000_000
 """Characters of one element or plain member."""
-_SPACE = " \t\r\n"
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,7 @@ class _Reader:
     def peek(self) -> str:
         """The next character that is not white space."""
         while True:
-            while self._at < len(self._text) and self._text[self._at] in _SPACE:
-                self._at += 1
+            self._at = _after_space(self._text, self._at)
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._more():
@@ -156,7 +156,7 @@ class _Reader:
     def end(self) -> None:
         """Only white space may follow."""
         while True:
-            if self._text[self._at :].strip(_SPACE):
+            if _after_space(self._text, self._at) < len(self._text):
                 self.fail("something follows its end")
             self._at = len(self._text)
             if not self._more():
@@ -175,6 +175,11 @@ class _Reader:
         self._text = self._text[self._at :] + text
         self._at = 0
         return not self._ended or bool(text)
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
 
 
 def _short(error: Exception) -> str:

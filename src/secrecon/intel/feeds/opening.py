@@ -1,14 +1,13 @@
 """Opening a feed file: gzip (RFC 1952), xz, zstd (RFC 8878) or plain, told apart by content and read as a stream.
 
-Bounded: the plain size, and how many times larger than the packed bytes it may grow, so that a bomb ends with an error
-and not with a full disk or memory. A stream that ends before its own end is broken, never "shorter". Only one layer of
-compression is taken off.
+Bounded: the plain size, and how many times larger than the packed bytes read so far it may have grown, so that a bomb ends
+with an error after its first megabytes and not with a full disk, memory or an hour of work. A stream that ends before its
+own end is broken, never "shorter". Only one layer of compression is taken off.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -20,8 +19,9 @@ from secrecon.intel.feeds.errors import FeedBroken
 
 CHUNK = 262_144
 MAX_PLAIN = 4_000_000_000
-MAX_RATIO = 400
-FREE_PLAIN = 50_000_000
+MAX_RATIO = 100
+"""Feeds grow 5 to 25 times, their most repetitive stretches 60 times."""
+FREE_PLAIN = 30_000_000
 """Below this plain size any ratio is taken: small repetitive files are no bombs."""
 WINDOW = 1 << 27
 LZMA_MEMORY = 512 * 1024 * 1024
@@ -35,8 +35,6 @@ class _Unpacker(Protocol):
 
 def plain_chunks(packed: BinaryIO, *, limit: int = MAX_PLAIN) -> Iterator[bytes]:
     """The plain bytes of a feed file, from its start. Raises FeedBroken."""
-    packed.seek(0, io.SEEK_END)
-    size = packed.tell()
     packed.seek(0)
     magic = packed.read(6)
     packed.seek(0)
@@ -52,9 +50,14 @@ def plain_chunks(packed: BinaryIO, *, limit: int = MAX_PLAIN) -> Iterator[bytes]
         total += len(chunk)
         if total > limit:
             raise FeedBroken(f"the file unpacks to more than {limit:,} bytes")
-        if total > FREE_PLAIN and total > size * MAX_RATIO:
+        if is_bomb(total, packed.tell()):
             raise FeedBroken(f"the file unpacks to more than {MAX_RATIO} times its size: taken for a bomb")
         yield chunk
+
+
+def is_bomb(plain: int, packed: int) -> bool:
+    """Whether so many plain bytes from so many packed ones are more than any feed has."""
+    return plain > FREE_PLAIN and plain > packed * MAX_RATIO
 
 
 def head(packed: BinaryIO, size: int) -> bytes:

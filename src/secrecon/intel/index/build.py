@@ -32,10 +32,12 @@ from secrecon.intel.records import (
 )
 from secrecon.intel.scores import chosen
 
-FORMAT = 3
+FORMAT = 4
 """Raise with every change of what tables hold: older files are then built again."""
 MAX_SKIPPED = 0.02
 """A file with a larger share of records that do not fit is broken."""
+HOPELESS = 10_000
+"""After so many that do not fit, more than do, the rest is not read."""
 SMALL = 100_000_000
 TRAINING = 4_000
 DICTIONARY = 110_000
@@ -72,9 +74,9 @@ class Built:
 
 
 TABLES: dict[Kind, tuple[str, ...]] = {
-    Kind.NVD: ("nvd.cve", "nvd.dictionary", "nvd.product", "nvd.joined"),
-    Kind.CVE5: ("cve5.cve", "cve5.dictionary", "cve5.product", "cve5.joined", "cve5.ssvc"),
-    Kind.OVERRIDES: ("overrides.cve", "overrides.product", "overrides.joined"),
+    Kind.NVD: ("nvd.cve", "nvd.dictionary", "nvd.product"),
+    Kind.CVE5: ("cve5.cve", "cve5.dictionary", "cve5.product", "cve5.ssvc"),
+    Kind.OVERRIDES: ("overrides.cve", "overrides.product"),
     Kind.KEV: ("kev",),
     Kind.EPSS: ("epss",),
     Kind.SSVC: ("ssvc",),
@@ -190,7 +192,7 @@ class _KindBuilder:
 
 
 class _Cves:
-    """Tables of a kind that holds CVE records: the records, the products and the configurations that join several."""
+    """Tables of a kind that holds CVE records: the records and the products."""
 
     def __init__(self, kind: Kind, writer: Writer, of: str) -> None:
         self._prefix = kind.value
@@ -201,7 +203,6 @@ class _Cves:
         self._modified: list[str] = []
         self._newest: dict[int, int] = {}
         self._facts: dict[int, bytes] = {}
-        self._joined: dict[int, bytes] = {}
         self._scores: dict[int, int] = {}
         self._ssvc: dict[int, bytes] = {}
 
@@ -210,7 +211,6 @@ class _Cves:
             assert isinstance(record, CveRecord)
             self._take(record)
         self._write_facts()
-        self._table("joined", ((cve_key(number), row) for number, row in sorted(self._joined.items())))
         self._table("product", self._products())
         if f"{self._prefix}.ssvc" in TABLES[Kind(self._prefix)]:
             self._table("ssvc", ((cve_key(number), row) for number, row in sorted(self._ssvc.items())))
@@ -227,31 +227,21 @@ class _Cves:
         self._facts[number] = _PACK.encode(facts)
         best = chosen(facts.metrics)
         self._scores[number] = round(best.score * 10) if best else 0
-        self._joined.pop(number, None)
         if record.ssvc[0]:
             self._ssvc[number] = _PACK.encode(record.ssvc)
         if facts.rejected:
             return
-        joined = [each for each in record.configurations if each.every or each.negated]
-        if joined:
-            self._joined[number] = _PACK.encode(joined)
         for configuration in record.configurations:
-            self._gather(entry, configuration, joined)
-
-    def _gather(self, entry: int, configuration: Configuration, joined: list[Configuration]) -> None:
-        at = joined.index(configuration) if configuration.every or configuration.negated else -1
-        for criterion in configuration.criteria:
-            if criterion.vulnerable and criterion.node not in configuration.negated:
-                self._gathering.add(entry, configuration.provider, at, criterion)
+            self._gathering.add(entry, configuration)
 
     def _products(self) -> Iterator[tuple[bytes, bytes]]:
         for product in self._gathering.products():
             rows = (
-                (self._entries[entry], provider, at, criterion)
-                for entry, provider, at, criterion in self._gathering.take(product)
+                (self._entries[entry], provider, needs, criterion)
+                for entry, provider, needs, criterion in self._gathering.take(product)
                 if self._newest[self._entries[entry]] == entry
             )
-            block = block_of(rows, self._scores)
+            block = block_of(rows, self._scores, self._gathering.nodes)
             if block.size:
                 yield product.encode(), pack(block)
 
@@ -301,6 +291,8 @@ def _records(kind: Kind, file: SourceFile, counted: Counted) -> Iterator[object 
             for value in _read(kind, packed, counted):
                 if value is None:
                     counted.skipped += 1
+                    if counted.skipped > HOPELESS and counted.skipped > counted.rows:
+                        raise FeedBroken(f"most of its first {counted.skipped + counted.rows:,} records do not fit")
                 else:
                     counted.rows += 1
                 yield value
