@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from secrecon.engine.memory import MemoryLog
-from secrecon.engine.phase import Phase
+from secrecon.engine.phase import Dialogue, Phase
 from secrecon.engine.pipeline import Engine
 from secrecon.engine.ports import Callbacks
 from secrecon.model.record import Chunk, Progress
@@ -71,7 +71,7 @@ def make_spec(url: str, *, touch: Touch = Touch.ACTIVE, budget: Budget | None = 
     )
 
 
-def make_engine(phases: Sequence[Phase], callbacks: Callbacks | None = None) -> Engine:
+def make_engine(phases: Sequence[Phase | Dialogue], callbacks: Callbacks | None = None) -> Engine:
     return Engine(
         phases=phases,
         info=lambda: EngineInfo("test", "0" * 64),

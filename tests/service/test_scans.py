@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +21,14 @@ from secrecon.model.errors import (
     ScopeRefused,
     SecReconError,
 )
+from secrecon.model.login import FormLogin, Login
 from secrecon.model.scan import ScanMode, ScanStatus, Touch
 from secrecon.service.answers import ScanRequest
 from secrecon.service.bell import Bell
 from secrecon.service.context import Context, Draws
 from secrecon.service.people import authorize_target, operator_for, read_credits
 from secrecon.service.running import ScanRunner
+from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.scans import (
     cancel_scan,
     events_after,
@@ -35,7 +38,7 @@ from secrecon.service.scans import (
     submit_scan,
     watch,
 )
-from secrecon.store import audit, scans
+from secrecon.store import audit, logins, scans
 
 QUICK = ScanRequest("https://shop.acme.test", via_api=True)
 FULL = ScanRequest("https://shop.acme.test", ScanMode.FULL, via_api=True)
@@ -389,3 +392,43 @@ async def test_a_watcher_that_leaves_makes_room(ctx: Context, ada: Caller) -> No
     async for _ in watching:
         pass
     assert (await read_watchable(narrow, accepted.scan_id)).scan_id == accepted.scan_id
+
+
+LOGIN = Login(form=FormLogin("/login", (("user", "wile"), ("password", "rocket-skates"))), check_text="Hello")
+LOGGED_IN = replace(QUICK, login=LOGIN)
+
+
+async def test_a_log_in_is_sealed_given_to_the_engine_alone_and_gone_with_the_end(
+    ctx: Context, ada: Caller
+) -> None:
+    accepted = await submit_scan(ctx, ada, LOGGED_IN)
+    async with ctx.db.reading() as tx:
+        kept = await logins.find(tx, accepted.scan_id)
+        scan = await scans.by_scan_id(tx, accepted.scan_id)
+        lines = await audit.lines(tx, 0, 100)
+    assert kept is not None
+    assert "rocket-skates" not in kept + repr(scan) + repr(lines)
+    details = [json.loads(line.detail) for line in lines if line.action == "scan.submitted"]
+    assert [detail["login"] for detail in details] == ["a form"]
+    given = (await StoredScanLog(ctx, accepted.scan_id).so_far()).login
+    assert given is not None
+    assert given.form == FormLogin("https://shop.acme.test/login", LOGIN.form.fields if LOGIN.form else ())
+    await run(ctx, accepted.scan_id)
+    async with ctx.db.reading() as tx:
+        assert await logins.find(tx, accepted.scan_id) is None
+
+
+async def test_a_log_in_that_points_elsewhere_costs_nothing(ctx: Context, ada: Caller) -> None:
+    elsewhere = replace(LOGIN, check_url="https://evil.test/")
+    with pytest.raises(BadInput, match="check_url"):
+        await submit_scan(ctx, ada, replace(QUICK, login=elsewhere))
+    assert await used(ctx, ada) == 0
+
+
+async def test_another_password_is_another_request(ctx: Context, ada: Caller) -> None:
+    first = await submit_scan(ctx, ada, LOGGED_IN, "key-1")
+    again = await submit_scan(ctx, ada, LOGGED_IN, "key-1")
+    assert (again.scan_id, again.replayed) == (first.scan_id, True)
+    other = replace(LOGIN, form=FormLogin("/login", (("user", "wile"), ("password", "other"))))
+    with pytest.raises(Conflict):
+        await submit_scan(ctx, ada, replace(QUICK, login=other), "key-1")

@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from secrecon import __version__
 from secrecon.api.problem import DOCUMENTED, MEDIA_TYPE, TITLES
 from secrecon.api.samples import sample_of
-from secrecon.api.shapes import ProblemAnswer
+from secrecon.api.shapes import ProblemAnswer, scan_body_parts
 from secrecon.model.record import JsonValue
 
 Document = dict[str, JsonValue]
@@ -105,6 +105,7 @@ def make_document(app: FastAPI, *, base_url: str, session_cookie: str) -> Docume
     schemas = _child(components, "schemas")
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    schemas.update(scan_body_parts())
     schemas["ProblemAnswer"] = ProblemAnswer.model_json_schema()
     components["securitySchemes"] = {
         "apiKey": {

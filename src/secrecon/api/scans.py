@@ -50,7 +50,7 @@ BODY: dict[str, object] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": shapes.ScanBody.model_json_schema(),
+                "schema": shapes.scan_body_schema(),
                 "example": {"target": "https://example.com", "scan_mode": "quick"},
             }
         },
@@ -80,7 +80,8 @@ async def start(request: Request, ctx: Ctx, caller: KeyCaller) -> shapes.Accepte
     """Queues a security scan of the target and takes one scan credit. Returns at once: poll `status_url`."""
     idempotency = _idempotency_key(request)
     body = read_model(shapes.ScanBody, await request.body())
-    wish = ScanRequest(target=body.target, mode=ScanMode(body.scan_mode), via_api=True)
+    login = body.authentication.login() if body.authentication is not None else None
+    wish = ScanRequest(target=body.target, mode=ScanMode(body.scan_mode), via_api=True, login=login)
     return answer.accepted(await submit_scan(ctx, caller, wish, idempotency))
 
 

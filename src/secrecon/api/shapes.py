@@ -10,6 +10,9 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from secrecon.api.login_body import LoginBody
+from secrecon.model.record import JsonValue
+
 MAX_ID = 2**53 - 1
 SCAN_ID_EXAMPLE = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
 DB_ID_EXAMPLE = 3812209417330412
@@ -36,7 +39,7 @@ class Shape(BaseModel):
 class ScanBody(BaseModel):
     """What to scan, and how deep."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     target: Annotated[
         str,
@@ -54,6 +57,25 @@ class ScanBody(BaseModel):
             description='"full" adds subdomains, crawling and active verification; it needs an authorized target.'
         ),
     ] = "quick"
+    authentication: Annotated[
+        LoginBody | None,
+        Field(description="What the scan logs in to the target with; without it, it sees what a stranger sees."),
+    ] = None
+
+
+REFERENCE = "#/components/schemas/{model}"
+
+
+def scan_body_schema() -> dict[str, object]:
+    """The schema of a scan's request; what it refers to is `scan_body_parts`."""
+    schema = ScanBody.model_json_schema(ref_template=REFERENCE)
+    return {name: value for name, value in schema.items() if name != "$defs"}
+
+
+def scan_body_parts() -> dict[str, JsonValue]:
+    """The schemas that a scan's request refers to, by name."""
+    parts: dict[str, JsonValue] = ScanBody.model_json_schema(ref_template=REFERENCE).get("$defs", {})
+    return parts
 
 
 class Accepted(Shape):

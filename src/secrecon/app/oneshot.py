@@ -22,6 +22,7 @@ from secrecon.app.settings import Settings
 from secrecon.engine.memory import MemoryLog
 from secrecon.model.errors import OperatorError, TargetError
 from secrecon.model.finding import FindingStatus
+from secrecon.model.login import Login, checked_login
 from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
 from secrecon.model.scan import (
     FULL_BUDGET,
@@ -50,14 +51,22 @@ class OneShot:
     """A scan of one target.
 
     `allow`: what the operator may test; a target inside it gets active checks (and
-    intrusive ones where `intrusive`), any other only light ones. `watch` is
+    intrusive ones where `intrusive`), any other only light ones. `login`: what it logs in with. `watch` is
     told of progress. Raises BadInput for a bad target or allow entry, ScopeRefused for one that policy forbids.
     """
 
     def __init__(
-        self, settings: Settings, target: str, mode: ScanMode, allow: tuple[str, ...], *, intrusive: bool = False
+        self,
+        settings: Settings,
+        target: str,
+        mode: ScanMode,
+        allow: tuple[str, ...],
+        *,
+        intrusive: bool = False,
+        login: Login | None = None,
     ) -> None:
         self.target: Target = parse_target(target)
+        checked = checked_login(login, self.target) if login is not None else None
         self.watch: Callable[[Progress | Chunk], None] = lambda _: None
         self._settings = settings
         self._mode = mode
@@ -67,7 +76,7 @@ class OneShot:
         self._clock = SystemClock()
         self._resolver = build_resolver(settings)
         self._steps: tuple[tuple[str, PhaseName], ...] = ()
-        self._log = MemoryLog(self._clock.now(), lambda item: self.watch(item))
+        self._log = MemoryLog(self._clock.now(), lambda item: self.watch(item), checked)
 
     @property
     def stopping(self) -> bool:

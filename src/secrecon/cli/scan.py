@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 import uvloop
@@ -20,6 +21,7 @@ from secrecon import report as reports
 from secrecon.app.logs import configure_logs
 from secrecon.app.oneshot import OneShot
 from secrecon.app.settings import load_settings
+from secrecon.cli.login import read_login
 from secrecon.cli.show import LiveProgress, print_summary, stderr_console
 from secrecon.model.errors import BadInput, Conflict, OperatorError
 from secrecon.model.record import Chunk, Progress, ScanRecord
@@ -71,6 +73,18 @@ def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn
     help="With --allow: run templates too that write, delete, run commands, log in or make the target wait.",
 )
 @click.option(
+    "--login",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Log in: a JSON file as the API's `authentication` (headers, cookies, bearer, form); - reads it from stdin.",
+)
+@click.option(
+    "--header", multiple=True, metavar="'NAME: VALUE'", help="Send this header to the target's hosts. Repeatable."
+)
+@click.option(
+    "--cookie", multiple=True, metavar="NAME=VALUE", help="Send this cookie to the target's hosts. Repeatable."
+)
+@click.option(
     "--require-signed", is_flag=True, help="Run only templates signed by a key of SECRECON_TEMPLATE_KEYS."
 )
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
@@ -85,6 +99,9 @@ def scan(
     ports: str | None,
     templates: Path | None,
     intrusive: bool,
+    login: BinaryIO | None,
+    header: tuple[str, ...],
+    cookie: tuple[str, ...],
     require_signed: bool,
     quiet: bool,
 ) -> None:
@@ -107,7 +124,8 @@ def scan(
         _check_writable(output)
     if intrusive and not allow:
         raise BadInput("--intrusive needs --allow, which says that you may test the target", "intrusive")
-    one = OneShot(settings, target, ScanMode(mode), allow, intrusive=intrusive)
+    user = read_login(login, header, cookie)
+    one = OneShot(settings, target, ScanMode(mode), allow, intrusive=intrusive, login=user)
     console = stderr_console()
     record = uvloop.run(_run(one, console, quiet))
     report = reports.build(record)

@@ -197,12 +197,12 @@ def _header_links(collector: _Collector, header: str, value: str) -> None:
 
 
 def _cookies(collector: _Collector, reply: HttpReply) -> None:
-    """The cookies that a page sets, as inputs of that page."""
+    """The cookies that a page sets, as inputs of that page; not those of a user who is logged in, which are hidden."""
     pairs = (value.split(";", 1)[0].partition("=") for value in reply.all("set-cookie")[:MAX_COOKIES])
     found = {
         name.strip(): Parameter(name.strip(), InputPlace.COOKIE, unquote(value.strip()[:1_000]))
         for name, _, value in pairs
-        if 0 < len(name.strip()) <= 100
+        if 0 < len(name.strip()) <= 100 and "***" not in value
     }
     request = collector.request
     if found and request.method == "GET" and not acting_word(request.target):

@@ -41,8 +41,8 @@ class Memo:
         """The exchange for `probe`, from memory where the same one was made before."""
         request = probe.request
         if request.method != "GET" or request.raw is not None or probe.payload is not None:
-            return await network.http(request, follow=probe.follow, body_cap=probe.body_cap)
-        key = (request, probe.follow, probe.body_cap)
+            return await network.http(request, follow=probe.follow, body_cap=probe.body_cap, user=probe.user)
+        key = (request, probe.follow, probe.body_cap, probe.user)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
@@ -51,7 +51,7 @@ class Memo:
         future: asyncio.Future[HttpExchange] = asyncio.get_running_loop().create_future()
         self._under_way[key] = future
         try:
-            exchange = await network.http(request, follow=probe.follow, body_cap=probe.body_cap)
+            exchange = await network.http(request, follow=probe.follow, body_cap=probe.body_cap, user=probe.user)
         except BaseException as error:
             if isinstance(error, Exception):
                 future.set_exception(error)

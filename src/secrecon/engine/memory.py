@@ -9,6 +9,7 @@ from secrecon.engine.ports import ScanSoFar
 from secrecon.model.asset import Fact
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
+from secrecon.model.login import Login
 from secrecon.model.record import Chunk, Progress
 from secrecon.model.scan import Attempt, PhaseName
 
@@ -16,8 +17,11 @@ from secrecon.model.scan import Attempt, PhaseName
 class MemoryLog:
     """A `ScanLog` for one scan in one process. `watch` is told of every progress and every chunk."""
 
-    def __init__(self, started: float, watch: Callable[[Progress | Chunk], None]) -> None:
+    def __init__(
+        self, started: float, watch: Callable[[Progress | Chunk], None], login: Login | None = None
+    ) -> None:
         self.started = started
+        self._login = login
         self._watch = watch
         self.stop = asyncio.Event()
         self.facts: dict[str, Fact] = {}
@@ -43,6 +47,7 @@ class MemoryLog:
             requests=self.requests,
             received=self.received,
             started=self.started,
+            login=self._login,
         )
 
     async def progress(self, progress: Progress) -> None:

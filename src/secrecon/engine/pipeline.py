@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ from secrecon.engine.ledger import PORTS, attempts_from, merge, not_done, pushed
 from secrecon.engine.phase import Asking, Dialogue, Ground, Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
+from secrecon.engine.visitor import Visitor
 from secrecon.engine.walls import told_apart
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import OastReach, OastSelfTest, Payload
@@ -30,6 +31,7 @@ from secrecon.model.scan import Attempt, EngineInfo, Outcome, PhaseName, ScanSpe
 from secrecon.model.target import Origin
 from secrecon.net.clock import Clock
 from secrecon.net.gate import ScopeGate
+from secrecon.net.identity import Identity
 from secrecon.net.network import Network
 from secrecon.net.resolver import Resolver
 
@@ -38,6 +40,8 @@ PROGRESS_EVERY = 0.25
 CALLBACK_POLL = 0.1
 P = ParamSpec("P")
 T = TypeVar("T")
+AS_USER = frozenset({"crawl", "behaviour", "ssrf"})
+"""The steps that ask as the user that the scan is logged in as. What others judge is what a stranger can reach."""
 NOT_AUTHORIZED = "the target is not authorized for active checks"
 log_ = structlog.get_logger("secrecon.engine")
 
@@ -48,6 +52,7 @@ class _Session:
 
     network: Network
     memo: Memo = field(default_factory=Memo)
+    visitor: Visitor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,7 @@ class Engine:
         session = self._sessions.get(spec.scan_id)
         if session is None:
             gate = ScopeGate(spec.target, spec.allow, self._resolver, self._listener_origins)
+            identity = Identity(so_far.login, spec.target) if so_far.login is not None else None
             network = Network(
                 gate,
                 self._resolver,
@@ -156,8 +162,10 @@ class Engine:
                 used_bytes=so_far.received,
                 used_connects=sum(a.requests for a in so_far.attempts if a.check == PORTS),
                 deadline=so_far.started + spec.budget.seconds,
+                identity=identity,
             )
-            session = self._sessions[spec.scan_id] = _Session(network)
+            visitor = Visitor(spec.target, identity, self._clock) if identity is not None else None
+            session = self._sessions[spec.scan_id] = _Session(network, visitor=visitor)
         return session
 
     def _view(self, spec: ScanSpec, so_far: ScanSoFar) -> tuple[ScanView, list[Payload]]:
@@ -262,7 +270,7 @@ class Engine:
             batch += 1
             session = current.session
             memo = session.memo if keep else Memo()
-            replies = await ask_all(session.network, memo, probes, current.stop, _quietly)
+            replies = await _answers(current, memo, probes, _quietly)
             seed = f"{current.spec.scan_id} {current.phase.step} {current.number} {batch}"
             return await told_apart(session.network, memo, seed, replies, current.stop)
 
@@ -337,7 +345,7 @@ class Engine:
             await current.log.progress(Progress(current.phase.name, percent, title))
 
         network, memo = current.session.network, current.session.memo
-        replies = await ask_all(network, memo, asked, current.stop, answered)
+        replies = await _answers(current, memo, asked, answered)
         if current.phase.name is not PhaseName.PROBE:  # there, a refusal too is a service that answers
             seed = f"{current.spec.scan_id} {current.phase.step} {current.number}"
             replies = await told_apart(network, memo, seed, replies, current.stop)
@@ -386,6 +394,9 @@ class Engine:
     ) -> Chunk:
         """What a round learned, as it is committed: facts not known yet, findings, attempts added to earlier ones."""
         phase, view = current.phase, current.view
+        visitor = current.session.visitor
+        if visitor is not None and visitor.begun:
+            judged = [*judged, visitor.line()]
         facts = {
             item.key: item
             for item in reversed(judged)
@@ -432,6 +443,16 @@ async def _stop_event(log: ScanLog) -> AsyncIterator[asyncio.Event]:
         poller.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await poller
+
+
+async def _answers(
+    current: _Round, memo: Memo, probes: Sequence[Asked], answered: Callable[[int], Awaitable[None]]
+) -> list[Reply]:
+    """The replies to `probes`, as the user where this step asks as one."""
+    session = current.session
+    if session.visitor is not None and current.phase.step in AS_USER:
+        return await session.visitor.ask(session.network, memo, probes, current.stop, answered)
+    return await ask_all(session.network, memo, probes, current.stop, answered)
 
 
 async def _never_deaf() -> str:

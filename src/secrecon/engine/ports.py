@@ -9,6 +9,7 @@ from typing import Protocol
 from secrecon.model.asset import Fact
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
+from secrecon.model.login import Login
 from secrecon.model.record import Chunk, Progress
 from secrecon.model.scan import Attempt, ScanSpec
 from secrecon.net.network import Network
@@ -19,7 +20,7 @@ class ScanSoFar:
     """What is stored of a scan: all that its committed chunks learned, and how many rounds of each step are done.
 
     `done`: (step, round) -> whether another round follows. `started`: when the scan first ran (epoch seconds);
-    `requests` and `received` are what it has used of its budget.
+    `requests` and `received` are what it has used of its budget. `login`: what it may log in with, None for nothing.
     """
 
     facts: tuple[Fact, ...]
@@ -32,6 +33,7 @@ class ScanSoFar:
     requests: int
     received: int
     started: float
+    login: Login | None = None
 
 
 class ScanLog(Protocol):

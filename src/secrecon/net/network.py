@@ -33,6 +33,7 @@ from secrecon.net.clock import Clock
 from secrecon.net.connection import Timeouts
 from secrecon.net.gate import ScopeGate
 from secrecon.net.http1 import Limits
+from secrecon.net.identity import Identity
 from secrecon.net.pace import Pace
 from secrecon.net.ports import Aim, Aimed, PortSweep, SweepLimits, Swept, added, left_of, moved
 from secrecon.net.resolver import Resolver
@@ -65,7 +66,8 @@ class Refusal:
 
 class Network:
     """`used_requests`, `used_bytes` and `used_connects`: what the scan had used before this process took it over.
-    `deadline`: when its time is over (epoch seconds); without one, `budget.seconds` from now."""
+    `deadline`: when its time is over (epoch seconds); without one, `budget.seconds` from now. `identity`: who a
+    request may be sent as."""
 
     def __init__(
         self,
@@ -79,7 +81,9 @@ class Network:
         used_connects: int = 0,
         deadline: float | None = None,
         timeouts: Timeouts | None = None,
+        identity: Identity | None = None,
     ) -> None:
+        self.identity = identity
         self._gate = gate
         self._resolver = resolver
         self._budget = budget
@@ -107,15 +111,28 @@ class Network:
         """Host -> why it was slowed down."""
         return self._pace.slowed
 
-    async def http(self, request: HttpRequest, *, follow: int = 0, body_cap: int | None = None) -> HttpExchange:
-        """Send `request`, following at most `follow` redirects that the gate admits.
+    async def http(
+        self, request: HttpRequest, *, follow: int = 0, body_cap: int | None = None, user: bool = False
+    ) -> HttpExchange:
+        """Send `request`, following at most `follow` redirects that the gate admits. `user`: as the identity, where there
+        is one; credentials go to its hosts alone, hop by hop, and are in nothing that comes back.
 
         Raises ScopeRefused, BudgetSpent, the TargetError family, and BadInput for a request that cannot be written.
         """
+        exchange = await self._exchanged(request, follow, body_cap, user=user)
+        return self.identity.hidden(exchange) if user and self.identity is not None else exchange
+
+    async def log_in(self, request: HttpRequest, follow: int) -> HttpExchange:
+        """As `http` for the user, with the secrets still in what comes back: to log in by, never to be kept or shown."""
+        return await self._exchanged(request, follow, None, user=True)
+
+    async def _exchanged(
+        self, request: HttpRequest, follow: int, body_cap: int | None, *, user: bool
+    ) -> HttpExchange:
         cap = self._budget.body_cap if body_cap is None else body_cap
         hops: list[tuple[HttpRequest, HttpReply]] = []
         while True:
-            reply = await self._send(request, cap)
+            reply = await self._send_as(request, cap) if user else await self._send(request, cap)
             following = next_request(request, reply) if len(hops) < follow else None
             if following is None or not await self._may_follow(following):
                 return HttpExchange(request, reply, tuple(hops))
@@ -312,6 +329,15 @@ class Network:
     async def close(self) -> None:
         """Drop every connection."""
         await self._client.close()
+
+    async def _send_as(self, request: HttpRequest, cap: int) -> HttpReply:
+        """One request as the identity; as nobody where it may not see the host."""
+        identity = self.identity
+        if identity is None or request.raw is not None or not identity.covers(request.origin):
+            return await self._send(request, cap)
+        reply = await self._send(identity.dressed(request), cap)
+        identity.received(request, reply)
+        return reply
 
     async def _send(self, request: HttpRequest, cap: int) -> HttpReply:
         return await self._paced(

@@ -13,17 +13,20 @@ from secrecon.model.asset import AssetType
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.interaction import OastSelfTest
 from secrecon.model.inventory import ChangeKind, Criticality
+from secrecon.model.login import Login
 from secrecon.model.record import JsonValue
 from secrecon.model.scan import PhaseName, ScanMode, ScanStatus
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """A wish to scan, as the user typed it. `via_api`: started with a key, so that its report may be read by link."""
+    """A wish to scan, as the user typed it. `via_api`: started with a key, so that its report may be read by link. `login`:
+    what it may log in with, unchecked."""
 
     target: str
     mode: ScanMode = ScanMode.QUICK
     via_api: bool = False
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)

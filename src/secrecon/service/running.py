@@ -16,7 +16,7 @@ from secrecon.service.context import Context
 from secrecon.service.narrating import write_narrative
 from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.settling import settle_findings
-from secrecon.store import asset_states, audit, chunks, scans, users
+from secrecon.store import asset_states, audit, chunks, logins, scans, users
 from secrecon.store.database import Transaction
 from secrecon.store.scans import StoredScan
 
@@ -66,6 +66,7 @@ class ScanRunner:
                     await asset_states.settle(tx, scan, now)
                 cancelled = scan.cancel_requested is not None
                 await scans.finish(tx, scan_id, ScanStatus.COMPLETE, now, cancelled=cancelled, not_run=not_run)
+                await logins.drop(tx, scan_id)
                 await self._archive(tx, scan)
         await self._ended(scan_id)
 
@@ -79,6 +80,7 @@ class ScanRunner:
             ended = await scans.finish(
                 tx, scan_id, ScanStatus.ERROR, ctx.clock.now(), error=FAILED, not_run=not_run
             )
+            await logins.drop(tx, scan_id)
             if ended:
                 await give_back_credit(tx, ctx.clock, scan_id)
         await self._ended(scan_id)

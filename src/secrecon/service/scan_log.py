@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from secrecon.engine.ports import ScanSoFar
+from secrecon.model.codec import load
 from secrecon.model.errors import NotFound
 from secrecon.model.interaction import Interaction, Payload
+from secrecon.model.login import Login
 from secrecon.model.record import Chunk, Progress
 from secrecon.service.context import Context
-from secrecon.store import chunks, interactions, payloads, scans
+from secrecon.store import chunks, interactions, logins, payloads, scans
+
+LOGIN = "log-in of a scan"
+"""What a scan's log-in is sealed for."""
 
 
 class StoredScanLog:
@@ -27,6 +32,7 @@ class StoredScanLog:
     async def so_far(self) -> ScanSoFar:
         async with self._ctx.db.reading() as tx:
             kept = await chunks.kept(tx, self._scan_id)
+            sealed = await logins.find(tx, self._scan_id)
         if kept is None:
             raise NotFound(f"scan {self._scan_id} is not stored")
         return ScanSoFar(
@@ -40,6 +46,7 @@ class StoredScanLog:
             requests=kept.scan.requests,
             received=kept.scan.received,
             started=kept.scan.created if kept.scan.started is None else kept.scan.started,
+            login=None if sealed is None else load(Login, self._ctx.vault.open(sealed, LOGIN)),
         )
 
     async def progress(self, progress: Progress) -> None:

@@ -6,6 +6,7 @@ Accepting is one transaction: idempotency, credit, scan row, queue entry, all or
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from secrecon.accounts.plans import plan_of
 from secrecon.accounts.targets import find_authorization
 from secrecon.model.codec import dump, load
 from secrecon.model.errors import Conflict, Forbidden, InternalError, NotFound
+from secrecon.model.login import checked_login
 from secrecon.model.record import JsonValue, ScanEvent
 from secrecon.model.scan import ScanMode, ScanSpec, ScanStatus, Touch
 from secrecon.model.target import Target, parse_target
@@ -27,7 +29,8 @@ from secrecon.service.context import Context
 from secrecon.service.listing import DEFAULT_LIMIT, Listing, check_limit, cut, read_cursor
 from secrecon.service.people import require_api
 from secrecon.service.running import ScanRunner
-from secrecon.store import asset_states, events, idempotency, scans
+from secrecon.service.scan_log import LOGIN
+from secrecon.store import asset_states, events, idempotency, logins, scans
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.scans import Counts, StoredScan
 
@@ -51,7 +54,8 @@ async def submit_scan(
     if request.via_api:
         require_api(ctx, caller)
     target = parse_target(request.target)
-    body = _body_digest(request)
+    login = checked_login(request.login, target) if request.login is not None else None
+    body = _body_digest(ctx, request)
     if idempotency_key is not None:
         earlier = await _earlier(ctx, caller, idempotency_key, body)
         if earlier is not None:
@@ -71,6 +75,8 @@ async def submit_scan(
         plan = plan_of(ctx.policy.plans, caller.plan)
         await take_credit(tx, ctx.clock, caller.account_id, plan, spec.scan_id)
         await _store(ctx, tx, caller, request, spec, accepted)
+        if login is not None:
+            await logins.add(tx, spec.scan_id, ctx.vault.seal(dump(login), LOGIN), ctx.clock.now())
     return accepted
 
 
@@ -86,9 +92,13 @@ def _replay(kept: idempotency.KeptAnswer, body: str) -> AcceptedScan:
     return replace(load(AcceptedScan, kept.answer), replayed=True)
 
 
-def _body_digest(request: ScanRequest) -> str:
-    text = json.dumps([request.target, request.mode.value, request.via_api])
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _body_digest(ctx: Context, request: ScanRequest) -> str:
+    """What tells two requests apart. With a log-in it is keyed, so that nobody can guess a password by it."""
+    parts = [request.target, request.mode.value, request.via_api]
+    if request.login is None:
+        return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    text = json.dumps([*parts, dump(request.login)]).encode("utf-8", "surrogatepass")
+    return hmac.new(ctx.vault.subkey(LOGIN), text, hashlib.sha256).hexdigest()
 
 
 async def _specify(ctx: Context, tx: Reading, caller: Caller, request: ScanRequest, target: Target) -> ScanSpec:
@@ -137,6 +147,8 @@ async def _store(
     )
     await ctx.queue.enqueue(tx, spec.scan_id, caller.account_id)
     detail: dict[str, JsonValue] = {"target": spec.target.url, "mode": spec.mode.value, "touch": spec.touch.value}
+    if request.login is not None:
+        detail["login"] = request.login.told
     await audit.record(tx, ctx.clock, caller, Action.SCAN_SUBMITTED, spec.scan_id, detail)
 
 

@@ -362,6 +362,14 @@ callback_heard = sa.Table(
     sa.Index("ix_callback_heard_home_correlation", "home", "correlation"),
 )
 
+scan_login = sa.Table(
+    "scan_login",
+    METADATA,
+    sa.Column("scan_id", sa.String(32), sa.ForeignKey("scan.scan_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+)
+
 callback_identity = sa.Table(
     "callback_identity",
     METADATA,

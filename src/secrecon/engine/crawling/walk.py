@@ -62,11 +62,10 @@ def max_links(pages: int) -> int:
 
 
 class Walk:
-    """One round of the crawl. `user`: the pages are asked for as the user that the scan is logged in as."""
+    """One round of the crawl."""
 
-    def __init__(self, view: ScanView, *, user: bool = False) -> None:
+    def __init__(self, view: ScanView) -> None:
         self._spec = view.spec
-        self._user = user
         self.origins = origins_of(view)
         self.frontier = Frontier(self.origins, view.spec.budget.pages, KNOWN)
         self._keys = set(view.facts)
@@ -125,10 +124,10 @@ class Walk:
         request, depth = probe.request, int(probe.tag)
         if reply.http is None:
             self.frontier.visit(request.origin, request.target, "")
-            yield from self._new(Page(request.url, 0, "", "", 0, "", depth, user=self._user))
+            yield from self._new(Page(request.url, 0, "", "", 0, "", depth, user=probe.user))
             return
         content = self._content(reply.http)
-        page = _page(reply.http, content, depth, self._user)
+        page = _page(reply.http, content, depth, probe.user)
         self.frontier.visit(request.origin, request.target, page.structure)
         yield from self._new(page)
         if request.target in KNOWN and reply.http.reply.status >= 400:
@@ -226,9 +225,7 @@ class Walk:
     def _probe(self, origin: Origin, target: str, depth: int) -> HttpProbe:
         script = is_script(target) or target in KNOWN or target.endswith(".map")
         cap = min(SCRIPT_CAP if script else PAGE_CAP, self._spec.budget.body_cap)
-        return HttpProbe(
-            CHECK, str(origin), HttpRequest(origin, target=target), tag=str(depth), body_cap=cap, user=self._user
-        )
+        return HttpProbe(CHECK, str(origin), HttpRequest(origin, target=target), tag=str(depth), body_cap=cap)
 
     def _starts(self, origin: Origin) -> tuple[str, ...]:
         """Where the walk begins: "/" and, on the target's own origin, the path that the user gave."""

@@ -12,6 +12,7 @@ from secrecon.lab.hosts import (
     home,
     hygiene,
     lookalikes,
+    members,
     odd,
     ssrf,
     ssrf_channels,
@@ -46,6 +47,7 @@ THEMES = (
     odd,
     flaws,
     hazards,
+    members,
 )
 
 
