@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from secrecon.report.causes import root_causes
 from secrecon.report.document import EvidenceItem, Report, ReportFinding
+from secrecon.report.matrix import areas_tested
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import count, listed
 
@@ -34,7 +35,7 @@ def to_markdown(report: Report) -> bytes:
     parts.append("## Findings")
     parts.extend(_finding(finding) for finding in facts.findings)
     if not facts.findings:
-        parts.append("Nothing was found in what was tested.")
+        parts.append(_nothing(report))
     parts.extend(["## Coverage", _coverage(report), "## Grade arithmetic", _grade(report)])
     parts.extend(["## Callbacks", _hits(report)])
     return ("\n\n".join(part for part in parts if part) + "\n").encode("utf-8")
@@ -76,6 +77,17 @@ def _causes(report: Report) -> str:
         for cause in root_causes(report.facts.findings)
     ]
     return _table(("What", "Severity", "Findings", "Where", "How we know"), rows)
+
+
+def _nothing(report: Report) -> str:
+    if not report.coverage.tested:
+        return "Nothing was found because nothing could be looked at."
+    parts = ["Nothing was found in what was tested. What was tested:"]
+    parts.append("\n".join(f"- {escape(entry.words)}" for entry in areas_tested(report.coverage)))
+    if report.coverage.gaps:
+        parts.append("What was not tested:")
+        parts.append("\n".join(f"- {escape(gap)}" for gap in report.coverage.gaps))
+    return "\n\n".join(parts)
 
 
 def _finding(finding: ReportFinding) -> str:

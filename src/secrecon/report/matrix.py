@@ -19,9 +19,9 @@ MOST_REASONS = 3
 SHORT = {
     "ssrf": "SSRF",
     "cve": "CVEs",
-    "template": "Known flaws",
-    "exposure": "Exposures",
-    "behaviour": "Redirects, CORS",
+    "template": "Flaws",
+    "exposure": "Files",
+    "behaviour": "Redirects",
     "hygiene": "Headers",
     "tls": "TLS",
     "dns": "DNS",
@@ -126,7 +126,7 @@ def check_rows(coverage: Coverage) -> tuple[CheckRow, ...]:
     return tuple(sorted(rows, key=lambda row: (order.index(row.area), row.done - row.applicable, row.check)))
 
 
-def tested(coverage: Coverage) -> tuple[Tested, ...]:
+def areas_tested(coverage: Coverage) -> tuple[Tested, ...]:
     """The list of what was tested, one entry for each area in which a check ran to its end."""
     seen: dict[str, tuple[set[str], set[str]]] = {}
     for entry in coverage.lines:
@@ -155,8 +155,13 @@ def cell_words(counted: CoverageCount) -> str:
 def _cell(area: str, counted: CoverageCount, missed: list[CoverageLine]) -> Cell:
     state = counted.state if counted.total else "not_run"
     words = cell_words(counted) if counted.total else "not planned"
-    sign = f"{counted.done}/{counted.applicable}" if state == "partial" else SIGNS[state]
-    return Cell(area, state, words, _why(missed), sign)
+    return Cell(area, state, words, _why(missed), _share(counted) if state == "partial" else SIGNS[state])
+
+
+def _share(counted: CoverageCount) -> str:
+    """`3/4`; of many checks the percentage, rounded down so that a part never reads as all."""
+    share = f"{counted.done}/{counted.applicable}"
+    return share if len(share) <= 7 else f"{100 * counted.done // counted.applicable} %"
 
 
 def _check_row(area: str, check: str, lines: list[CoverageLine]) -> CheckRow:

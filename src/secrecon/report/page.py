@@ -15,8 +15,9 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from secrecon.report.causes import BASIS, root_causes
+from secrecon.report.coverage import AREAS
 from secrecon.report.document import AreaCoverage, CallbackHit, Report, Term
-from secrecon.report.matrix import cell_words
+from secrecon.report.matrix import SHORT, areas_tested, cell_words, check_rows, matrix
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import clock_time, count, day, is_link
 from secrecon.report.timeline import moments
@@ -32,6 +33,7 @@ CONTENT_SECURITY_POLICY = (
 MOST_TERMS = 200
 MOST_NAMED = 200
 MOST_HITS = 500
+MOST_CHECKS = 400
 MOST_MOMENTS = 40
 BAR_WIDTH = 270
 
@@ -96,6 +98,7 @@ def view(report: Report) -> dict[str, object]:
     """What the template shows, worked out beforehand so that it only lays out. The dashboard's report page uses it."""
     rows = term_rows(report)
     hits = report.facts.hits
+    checks = check_rows(report.coverage)
     return {
         "report": report,
         "facts": report.facts,
@@ -107,6 +110,12 @@ def view(report: Report) -> dict[str, object]:
         "terms_left": _rest(rows[MOST_TERMS:]),
         "weightless": sum(term.points <= 0 for term in report.grade.terms),
         "groups": report.coverage.groups,
+        "picture": matrix(report.coverage),
+        "short": SHORT,
+        "area_titles": AREAS,
+        "checks": checks[:MOST_CHECKS],
+        "checks_left": max(len(checks) - MOST_CHECKS, 0),
+        "tested": areas_tested(report.coverage),
         "most_named": MOST_NAMED,
         "probes": probe_hits(hits[:MOST_HITS]),
         "most_moments": MOST_MOMENTS,

@@ -11,7 +11,7 @@ from secrecon.model.finding import Severity
 from secrecon.model.record import JsonValue
 from secrecon.report.causes import BASIS, Cause, root_causes
 from secrecon.report.document import EvidenceItem, Report, ReportFinding
-from secrecon.report.matrix import SHORT, cell_words, matrix, tested
+from secrecon.report.matrix import SHORT, areas_tested, cell_words, matrix
 from secrecon.report.pdftext import listing, prose
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import count, day, is_link, listed
@@ -61,7 +61,7 @@ def pdf_document(report: Report) -> Json:
         "causes": [_cause(cause) for cause in causes[:MOST_CAUSES]],
         "causes_left": _more(len(causes) - MOST_CAUSES, "more root cause"),
         "nothing": _nothing(report),
-        "tested": [prose(entry.words) for entry in tested(report.coverage)],
+        "tested": [prose(entry.words) for entry in areas_tested(report.coverage)],
         "gaps": [prose(gap) for gap in report.coverage.gaps],
         "matrix": _matrix(report),
         "groups": _groups(report),

@@ -35,6 +35,17 @@ _FORMATS = {
     "openvex": _Format(to_openvex, "application/vnd.openvex+json", "openvex.json"),
 }
 FORMATS = tuple(_FORMATS)
+TITLES = {
+    "json": ("JSON", "everything, for programs"),
+    "html": ("HTML", "one file, for a browser and for paper"),
+    "pdf": ("PDF", "to send and to file"),
+    "md": ("Markdown", "for tickets and wikis"),
+    "csv": ("CSV", "one line per finding, for a spreadsheet"),
+    "sarif": ("SARIF", "for code scanning"),
+    "cyclonedx": ("CycloneDX", "products and vulnerabilities, with VEX"),
+    "openvex": ("OpenVEX", "one statement per finding"),
+}
+"""What people read of each format: its name and what it is for."""
 MEDIA_TYPES = tuple(dict.fromkeys(each.media_type.partition(";")[0] for each in _FORMATS.values()))
 
 

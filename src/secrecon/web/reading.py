@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from secrecon.model.errors import NotFound
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
-from secrecon.report import FORMATS, ReportFinding
+from secrecon.report import ReportFinding
 from secrecon.report.page import view
+from secrecon.report.render import TITLES
 from secrecon.service.clients import client_of
 from secrecon.service.reports import read_report
 from secrecon.web.access import Anyone, Here
@@ -100,5 +101,5 @@ async def report_page(request: Request, desk: Here, visitor: Anyone, db_scan_id:
         severities=list(Severity),
         levels=list(EvidenceLevel),
         statuses=list(FindingStatus),
-        formats=FORMATS,
+        formats=TITLES,
     )
