@@ -17,6 +17,7 @@ from tests.api.conftest import Person
 from secrecon.api.app import ROUTERS
 from secrecon.api.problem import MEDIA_TYPE, TITLES
 from secrecon.service.context import Context
+from secrecon.service.inventory import list_findings
 from secrecon.service.running import ScanRunner
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -98,15 +99,22 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 async def test_what_is_answered_is_what_is_described(
     client: httpx.AsyncClient, ctx: Context, ada: Person, document: dict[str, Any]
 ) -> None:
-    started = (await client.post("/api/v1/scan", json={"target": "shop.acme.test"}, headers=ada.key)).json()
+    wish = {"target": "shop.acme.test"}
+    started, later = [(await client.post("/api/v1/scan", json=wish, headers=ada.key)).json() for _ in range(2)]
     runner = ScanRunner(ctx)
-    for step in await runner.steps(started["scan_id"]):
-        await runner.run_step(started["scan_id"], step, 0)
-    await runner.finish(started["scan_id"])
+    for accepted in (started, later):
+        for step in await runner.steps(accepted["scan_id"]):
+            await runner.run_step(accepted["scan_id"], step, 0)
+        await runner.finish(accepted["scan_id"])
+    (finding,) = (await list_findings(ctx, ada.caller)).items
     for method, path, operation in operations(document):
         if method != "get" or path in ("/metrics", "/api/scan/{scan_id}/events"):
             continue
-        url = path.format(scan_id=started["scan_id"], db_scan_id=started["db_scan_id"])
+        if path == "/api/v1/diff":
+            path += "?from={db_scan_id}&to={later}"
+        if path == "/api/v1/trend":
+            path += "?target=shop.acme.test"
+        url = path.format(**started, later=later["db_scan_id"], finding_id=finding.id)
         answer = await client.get(url, headers={**ada.key, **ada.cookie})
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}

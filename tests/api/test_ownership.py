@@ -15,6 +15,7 @@ from tests.api.conftest import Person
 from secrecon.api.app import ROUTERS
 from secrecon.service.answers import AcceptedScan, ScanRequest
 from secrecon.service.context import Context
+from secrecon.service.inventory import list_findings
 from secrecon.service.people import authorize_target, operator_for
 from secrecon.service.running import ScanRunner
 from secrecon.service.scans import submit_scan
@@ -23,6 +24,7 @@ OPEN = {"nobody": 200, "other_key": 200, "other_session": 200, "key": 200, "sess
 KEYED = {"nobody": 401, "other_key": 200, "other_session": 401, "key": 200, "session": 401}
 BY_SESSION = {"nobody": 401, "other_key": 401, "other_session": 200, "key": 401, "session": 200}
 PRIVATE = {"nobody": 404, "other_key": 404, "other_session": 404, "key": 200, "session": 200}
+KEYED_OWN = {"nobody": 401, "other_key": 404, "other_session": 401, "key": 200, "session": 401}
 CANCEL = {"nobody": 401, "other_key": 404, "other_session": 401, "key": 202, "session": 401}
 NOTE = {"nobody": 401, "other_key": 404, "other_session": 401, "key": 200, "session": 401}
 START = {"nobody": 401, "other_key": 202, "other_session": 401, "key": 202, "session": 401}
@@ -38,6 +40,11 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/scan/{private_id}/report"): PRIVATE,
     ("GET", "/api/v1/scans"): KEYED,
     ("GET", "/api/v1/findings"): KEYED,
+    ("GET", "/api/v1/findings/{finding_id}"): KEYED_OWN,
+    ("POST", "/api/v1/findings/{finding_id}/triage"): KEYED_OWN,
+    ("POST", "/api/v1/findings/triage"): KEYED,
+    ("GET", "/api/v1/diff"): KEYED_OWN,
+    ("GET", "/api/v1/trend"): KEYED,
     ("GET", "/api/v1/targets"): KEYED,
     ("GET", "/api/v1/credits"): KEYED,
     ("GET", "/api/v1/feeds"): KEYED,
@@ -56,6 +63,11 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/docs/reference.css"): OPEN,
     ("GET", "/openapi.json"): OPEN,
 }
+BODIES: dict[str, dict[str, object]] = {
+    "/api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
+    "/api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
+}
+QUERIES = {"/api/v1/diff": "?to={private_id}&from={db_scan_id}", "/api/v1/trend": "?target=https://shop.acme.test"}
 LISTS = ("/api/v1/scans", "/api/v1/findings", "/api/v1/targets", "/api/v1/assets", "/api/assets")
 
 
@@ -65,6 +77,7 @@ class Owned:
 
     public: AcceptedScan
     private: AcceptedScan
+    finding: int
 
     def fill(self, path: str) -> str:
         return (
@@ -72,6 +85,7 @@ class Owned:
             .replace("{db_scan_id}", str(self.public.db_scan_id))
             .replace("{private_id}", str(self.private.db_scan_id))
             .replace("{asset_id}", "1")
+            .replace("{finding_id}", str(self.finding))
         )
 
 
@@ -86,7 +100,8 @@ async def owned(ctx: Context, ada: Person) -> Owned:
             await runner.run_step(accepted.scan_id, step, 0)
         await runner.finish(accepted.scan_id)
         made.append(accepted)
-    return Owned(*made)
+    (finding,) = (await list_findings(ctx, ada.caller)).items
+    return Owned(made[0], made[1], finding.id)
 
 
 def ways(ada: Person, bob: Person) -> dict[str, dict[str, str]]:
@@ -103,10 +118,11 @@ def ways(ada: Person, bob: Person) -> dict[str, dict[str, str]]:
 async def test_who_may_call(
     client: httpx.AsyncClient, owned: Owned, ada: Person, bob: Person, method: str, path: str
 ) -> None:
-    body = {"POST": {"target": "https://shop.acme.test"}, "PATCH": {"tags": ["pci"]}}.get(method)
+    bodies = {"POST": BODIES.get(path, {"target": "https://shop.acme.test"}), "PATCH": {"tags": ["pci"]}}
+    body = bodies.get(method)
     found = {}
     for who, headers in ways(ada, bob).items():
-        answer = await client.request(method, owned.fill(path), headers=headers, json=body)
+        answer = await client.request(method, owned.fill(path + QUERIES.get(path, "")), headers=headers, json=body)
         found[who] = answer.status_code
     assert found == TABLE[method, path]
 

@@ -146,6 +146,8 @@ def finding_line(finding: FindingSummary) -> shapes.FindingLine:
         status=finding.status.value,
         first_seen=iso(finding.first_seen),
         last_seen=iso(finding.last_seen),
+        revision=finding.revision,
+        reopened=finding.reopened,
     )
 
 

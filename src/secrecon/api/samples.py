@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from secrecon.api import answer, shapes
+from secrecon.api import finding_shapes as told
 from secrecon.model.record import JsonValue
 
 SCAN_ID, DB_ID = shapes.SCAN_ID_EXAMPLE, shapes.DB_ID_EXAMPLE
@@ -84,6 +85,8 @@ _FINDING = shapes.FindingLine(
     status="new",
     first_seen=ENDED,
     last_seen=ENDED,
+    revision=0,
+    reopened="",
 )
 _ASSET = shapes.AssetLine(
     id=4,
@@ -159,8 +162,66 @@ _LINES: Mapping[str, BaseModel] = {
     ),
     "listCredits": shapes.CreditLine(plan="business", limit=5, used=2, remaining=3, resets_at=RESETS),
 }
+_READ = told.FindingAnswer(
+    finding=_FINDING,
+    target=TARGET,
+    triage=told.Triaged(
+        revision=0, state="open", decided=None, reason="", by="", at=None, expires_at=None, reopened=""
+    ),
+    detail={"id": 17, "title": _FINDING.title, "remediation": "Deny access to /.git on the web server."},
+)
+_DIFF = told.DiffAnswer(
+    target=TARGET,
+    from_scan=told.DiffSide(db_scan_id=DB_ID - 1, scan_mode="full", finished_at=BEGAN),
+    to_scan=told.DiffSide(db_scan_id=DB_ID, scan_mode="full", finished_at=ENDED),
+    counts={"regressed": 0, "new": 1, "not_retested": 0, "fixed": 2, "unchanged": 14},
+    made_with=[told.ReasonLine(because="feed", detail="kev: 2026-11-19, 1,748 records, 9f9f; then 2026-11-23")],
+    findings=[
+        told.DiffFinding(
+            change="new",
+            id=17,
+            fingerprint=_FINDING.fingerprint,
+            check=_FINDING.check,
+            title=_FINDING.title,
+            severity="high",
+            evidence_level="behaviour",
+            asset=TARGET,
+            location="/.git/HEAD",
+            status="new",
+            differs=[],
+            reasons=[
+                told.ReasonLine(
+                    because="target", detail="the same check ran both times: the target answers otherwise"
+                )
+            ],
+        )
+    ],
+)
+_TREND = told.TrendAnswer(
+    target=TARGET,
+    points=[
+        told.TrendPoint(
+            db_scan_id=DB_ID,
+            scan_mode="full",
+            finished_at=ENDED,
+            risk_score="D",
+            points=50.0,
+            share_tested=0.98,
+            cancelled=False,
+            severity_counts={"critical": 0, "high": 1, "medium": 0, "low": 2, "info": 3},
+            changes=None,
+        )
+    ],
+)
 _CALLBACKS = shapes.OastAnswer(active=True, oast_url="http://callback.example.net", dns=2, http=1, total=3)
 _WHOLE: Mapping[str, BaseModel] = {
+    "readFinding": _READ,
+    "triageFinding": _READ,
+    "triageFindings": told.TriageManyAnswer(
+        results=[told.TriageResult(id=17, result="changed", detail="", revision=1)]
+    ),
+    "compareScans": _DIFF,
+    "readTrend": _TREND,
     "startScan": _ACCEPTED,
     "scanStatus": _STATUS,
     "cancelScan": shapes.Cancelled(

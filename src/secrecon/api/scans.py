@@ -142,7 +142,7 @@ async def report(ctx: Ctx, caller: AnyCaller, client: Client, db_scan_id: DbScan
     """The complete report. Whoever holds the link of a scan started through the API may read it, unless the account or
     the deployment says that reports need a key; a dashboard scan's report is its account's alone. Unknown and forbidden
     are both 404. A scan that still runs gives what is known so far."""
-    found = await read_report(ctx, _report_id(db_scan_id), caller, client)
+    found = await read_report(ctx, readread_report_id(db_scan_id), caller, client)
     return Response(await run_in_threadpool(to_json, found), media_type="application/json")
 
 
@@ -179,7 +179,7 @@ async def export(
     """The report as a file, in one of the formats of docs/reports.md."""
     if format not in FORMATS:
         raise BadInput(f"format must be one of {', '.join(FORMATS)}", "format")
-    found = await read_report(ctx, _report_id(db_scan_id), caller, client)
+    found = await read_report(ctx, readread_report_id(db_scan_id), caller, client)
     content, media_type, name = await run_in_threadpool(render, found, format)
     return Response(
         content,
@@ -211,12 +211,12 @@ async def verdict(
     findings at the threshold, 2 could not test enough. With `baseline`, the db_scan_id of an earlier report, only findings
     that are new since then count. Readable by whoever may read the reports."""
     threshold = parse_fail_on(fail_on)
-    earlier = _report_id(baseline) if baseline else None
-    told = await read_verdict(ctx, _report_id(db_scan_id), earlier, threshold, caller, client)
+    earlier = read_report_id(baseline) if baseline else None
+    told = await read_verdict(ctx, read_report_id(db_scan_id), earlier, threshold, caller, client)
     return answer.verdict(told)
 
 
-def _report_id(text: str) -> int:
+def read_report_id(text: str) -> int:
     """The id as a number. Anything that cannot be one is as unknown as a number that nobody has."""
     if not text.isascii() or not text.isdigit() or len(text) > 16 or not 0 < int(text) <= shapes.MAX_ID:
         raise NotFound(NO_REPORT)

@@ -179,6 +179,8 @@ class FindingLine(Shape):
     status: FindingStatus
     first_seen: Time
     last_seen: Time
+    revision: Annotated[int, Field(ge=0, description="Counts decisions; name it in the next one")]
+    reopened: Annotated[str, Field(description='Why a decision does not hold any more, "" otherwise')]
 
 
 AssetType = Literal["domain", "subdomain", "ip", "sensitive_path", "service", "technology", "certificate"]

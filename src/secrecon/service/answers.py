@@ -151,6 +151,8 @@ class FindingSummary:
     status: FindingStatus
     first_seen: float
     last_seen: float
+    revision: int
+    reopened: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ async def list_findings(
     before, limit = read_cursor(cursor), check_limit(limit)
     async with ctx.db.reading() as tx:
         rows = await findings.list_of(tx, caller.account_id, before, limit + 1, ctx.clock.now())
-    return cut(rows, limit, lambda row: row.id, _finding)
+    return cut(rows, limit, lambda row: row.id, summarised)
 
 
 async def oast_status(ctx: Context, caller: Caller, scan_id: str | None = None) -> OastStatus:
@@ -217,7 +217,8 @@ def _change(row: StoredChange) -> AssetChange:
     )
 
 
-def _finding(row: KnownFinding) -> FindingSummary:
+def summarised(row: KnownFinding) -> FindingSummary:
+    """A finding as a line of the list."""
     finding = row.finding
     return FindingSummary(
         id=row.id,
@@ -235,4 +236,6 @@ def _finding(row: KnownFinding) -> FindingSummary:
         status=row.status,
         first_seen=row.first_seen,
         last_seen=row.last_seen,
+        revision=row.revision,
+        reopened=row.reopened,
     )
