@@ -10,8 +10,7 @@ from secrecon.model.errors import BadInput
 from secrecon.model.record import FindingRecord
 from secrecon.model.triage import TriageState
 from secrecon.report import finding_document, show_finding
-from secrecon.report.diff import Diff, DiffLine, Reason
-from secrecon.report.snapshot import Snapshot
+from secrecon.report.diff import Diff, diff_document
 from secrecon.report.text import line
 from secrecon.service.comparing import TrendPoint
 from secrecon.service.inventory import summarised
@@ -78,42 +77,7 @@ def decided(found: Decided) -> shapes.TriageResult:
 
 
 def diff(found: Diff) -> shapes.DiffAnswer:
-    return shapes.DiffAnswer(
-        target=found.later.target,
-        from_scan=_side(found.earlier),
-        to_scan=_side(found.later),
-        counts={change.value: number for change, number in found.counts.items()},
-        made_with=[_reason(reason) for reason in found.between],
-        findings=[_diff_line(item) for item in found.lines],
-    )
-
-
-def _side(side: Snapshot) -> shapes.DiffSide:
-    return shapes.DiffSide(
-        db_scan_id=side.db_scan_id, scan_mode=side.ledger.mode.value, finished_at=side.finished or None
-    )
-
-
-def _reason(reason: Reason) -> shapes.ReasonLine:
-    return shapes.ReasonLine(because=reason.because.value, detail=reason.words)
-
-
-def _diff_line(item: DiffLine) -> shapes.DiffFinding:
-    seen = item.seen
-    return shapes.DiffFinding(
-        change=item.change.value,
-        id=seen.id,
-        fingerprint=seen.fingerprint,
-        check=line(seen.wanted.check),
-        title=seen.title,
-        severity=seen.severity.value,
-        evidence_level=seen.evidence_level.value,
-        asset=line(seen.wanted.asset),
-        location=seen.location,
-        status=seen.status.value,
-        differs=list(item.differs),
-        reasons=[_reason(reason) for reason in item.reasons],
-    )
+    return shapes.DiffAnswer.model_validate(diff_document(found))
 
 
 def trend(target: str, points: tuple[TrendPoint, ...]) -> shapes.TrendAnswer:

@@ -16,6 +16,8 @@ from secrecon.model.errors import InternalError, SecReconError
 EXIT_ERROR = 3
 COMMANDS = {
     "demo": "demo",
+    "diff": "diff",
+    "explain-diff": "diff",
     "feeds": "feeds",
     "keys": "accounts",
     "oast": "oast",
@@ -39,7 +41,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"secrecon.cli.{COMMANDS[cmd_name]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise InternalError(f"{cmd_name} is not a command")
         return command

@@ -14,9 +14,11 @@ from enum import StrEnum
 
 from secrecon.model.errors import BadInput
 from secrecon.model.finding import FindingStatus
+from secrecon.model.record import JsonValue
 from secrecon.model.scan import ScanMode
 from secrecon.model.trace import VERSIONS, not_looked
 from secrecon.report.snapshot import Seen, Snapshot
+from secrecon.report.text import line
 
 TEMPLATES = "templates"
 """How the name of a feed of templates begins."""
@@ -215,3 +217,40 @@ def _why_otherwise(earlier: Snapshot, later: Snapshot, before: Seen, seen: Seen)
         made = [r for r in _between(earlier, later) if r.because in (Because.RULES, Because.FEED)]
         reasons += made or [Reason(Because.TARGET, "the target answers otherwise")]
     return tuple(dict.fromkeys(reasons))
+
+
+def diff_document(diff: Diff) -> dict[str, JsonValue]:
+    """The difference as JSON-safe values, in the order in which it is written; the API answers with it too."""
+    return {
+        "target": diff.later.target,
+        "from_scan": _side(diff.earlier),
+        "to_scan": _side(diff.later),
+        "counts": {change.value: number for change, number in diff.counts.items()},
+        "made_with": [_told(reason) for reason in diff.between],
+        "findings": [
+            {
+                "change": item.change.value,
+                "id": item.seen.id,
+                "fingerprint": item.seen.fingerprint,
+                "check": line(item.seen.wanted.check),
+                "title": item.seen.title,
+                "severity": item.seen.severity.value,
+                "evidence_level": item.seen.evidence_level.value,
+                "asset": line(item.seen.wanted.asset),
+                "location": item.seen.location,
+                "status": item.seen.status.value,
+                "differs": list(item.differs),
+                "reasons": [_told(reason) for reason in item.reasons],
+            }
+            for item in diff.lines
+        ],
+    }
+
+
+def _side(side: Snapshot) -> dict[str, JsonValue]:
+    mode, finished = side.ledger.mode.value, side.finished or None
+    return {"db_scan_id": side.db_scan_id, "scan_mode": mode, "finished_at": finished}
+
+
+def _told(reason: Reason) -> dict[str, JsonValue]:
+    return {"because": reason.because.value, "detail": reason.words}
