@@ -142,7 +142,7 @@ async def report(ctx: Ctx, caller: AnyCaller, client: Client, db_scan_id: DbScan
     """The complete report. Whoever holds the link of a scan started through the API may read it, unless the account or
     the deployment says that reports need a key; a dashboard scan's report is its account's alone. Unknown and forbidden
     are both 404. A scan that still runs gives what is known so far."""
-    found = await read_report(ctx, readread_report_id(db_scan_id), caller, client)
+    found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
     return Response(await run_in_threadpool(to_json, found), media_type="application/json")
 
 
@@ -179,7 +179,7 @@ async def export(
     """The report as a file, in one of the formats of docs/reports.md."""
     if format not in FORMATS:
         raise BadInput(f"format must be one of {', '.join(FORMATS)}", "format")
-    found = await read_report(ctx, readread_report_id(db_scan_id), caller, client)
+    found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
     content, media_type, name = await run_in_threadpool(render, found, format)
     return Response(
         content,
