@@ -36,6 +36,7 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/api/v1/scan/{scan_id}/cancel"): CANCEL,
     ("GET", "/api/scan/{db_scan_id}"): OPEN,
     ("GET", "/api/scan/{db_scan_id}/report"): OPEN,
+    ("GET", "/api/scan/{db_scan_id}/verdict"): OPEN,
     ("GET", "/api/scan/{private_id}"): PRIVATE,
     ("GET", "/api/scan/{private_id}/report"): PRIVATE,
     ("GET", "/api/v1/scans"): KEYED,
