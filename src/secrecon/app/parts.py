@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import resources
+from pathlib import Path
 
 from secrecon import __version__
 from secrecon.app.armory import Armory
@@ -13,6 +15,7 @@ from secrecon.app.nmap_file import NmapFile
 from secrecon.app.rules_digest import rules_digest
 from secrecon.app.settings import Settings, server_address
 from secrecon.detect.fingerprint import Fingerprints
+from secrecon.detect.name_sources import NameSource, chosen, read_sources
 from secrecon.detect.service_rules import ServiceRules
 from secrecon.engine.phase import Dialogue, Phase
 from secrecon.engine.phases.behaviour import BehaviourPhase
@@ -33,6 +36,7 @@ from secrecon.intel.core import Core, load_core
 from secrecon.model.errors import OperatorError
 from secrecon.model.scan import EngineInfo
 from secrecon.net.clock import Clock, SystemClock
+from secrecon.net.passive import PassiveFetcher
 from secrecon.net.resolver import Resolver
 from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
@@ -60,6 +64,16 @@ def build_resolver(settings: Settings) -> Resolver:
     return Resolver(tuple(server_address(text) for text in settings.dns_servers), rate=settings.dns_rate)
 
 
+def name_sources(settings: Settings) -> tuple[NameSource, ...]:
+    """The passive sources of names that are switched on. Raises OperatorError where the list or the choice is wrong."""
+    shipped = Path(str(resources.files("secrecon.rules").joinpath("names/sources.yaml")))
+    listed = read_sources(settings.name_sources_file or shipped)
+    try:
+        return chosen(listed, settings.name_sources)
+    except ValueError as error:
+        raise OperatorError(f"SECRECON_NAME_SOURCES: {error}; see docs/subdomains.md") from error
+
+
 def build_phases(
     settings: Settings,
     core: Core,
@@ -73,7 +87,7 @@ def build_phases(
     services = ServiceRules.load()
     return (
         ResolvePhase(),
-        DiscoverPhase(),
+        DiscoverPhase(ports=settings.web_ports, sources=name_sources(settings), fetch=PassiveFetcher().fetch),
         ProbePhase(settings.web_ports),
         ServicesPhase(services, services.chosen(settings.service_ports), NmapFile(settings, services).patterns),
         FingerprintPhase(Fingerprints.load()),

@@ -55,6 +55,14 @@ class Settings(BaseSettings):
         le=100_000,
         description="Questions a second that a search for names puts to each name server.",
     )
+    name_sources: Words = Field(
+        (),
+        description="Passive sources of names that full scans ask, as id or id=key; they learn the domain. Empty: none.",
+    )
+    name_sources_file: Path | None = Field(
+        None,
+        description="YAML file that replaces the shipped list of name sources; format: rules/names/sources.yaml.",
+    )
     web_ports: Ports = Field(WEB_PORTS, description="Ports that a full scan of a bare name tries on every host.")
     service_ports: str = Field(
         DEFAULT_PORTS,
@@ -156,7 +164,9 @@ class Settings(BaseSettings):
         folder = self.cache_dir or (self.data_dir / "cache" if self.data_dir.is_dir() else None)
         return folder / "templates" if folder is not None else None
 
-    @field_validator("scope_allow", "trusted_proxies", "dns_servers", "feed_keys", "template_keys", mode="before")
+    @field_validator(
+        "scope_allow", "trusted_proxies", "dns_servers", "name_sources", "feed_keys", "template_keys", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

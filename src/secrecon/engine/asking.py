@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from secrecon.model.dns import DnsAnswer, DnsRecord
 from secrecon.model.errors import BudgetSpent, ScopeRefused, TargetError, TargetTimeout
 from secrecon.model.http import HttpExchange
-from secrecon.model.probe import Asked, DnsProbe, HttpProbe, Reply, SweepProbe, TlsProbe, ZoneTransferProbe
+from secrecon.model.probe import Asked, DnsProbe, HttpProbe, Reply, TlsProbe, ZoneTransferProbe
 from secrecon.model.scan import Outcome
 from secrecon.net.network import Network
 
@@ -96,8 +96,6 @@ async def _send(network: Network, memo: Memo, probe: Asked) -> Reply:
         return Reply(probe, Outcome.DONE, http=await memo.fetch(network, probe))
     if isinstance(probe, TlsProbe):
         return Reply(probe, Outcome.DONE, tls=await network.tls(probe.host, probe.port))
-    if isinstance(probe, SweepProbe):
-        return Reply(probe, Outcome.DONE, sweep=await network.sweep(probe.names))
     if isinstance(probe, ZoneTransferProbe):
         return Reply(probe, Outcome.DONE, dns=await network.transfer(probe.zone, probe.server))
     if probe.type == ADDRESS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from secrecon.model.asset import TlsInfo
-from secrecon.model.dns import DnsAnswer, SweepResult
+from secrecon.model.dns import DnsAnswer
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.interaction import Payload
 from secrecon.model.scan import Outcome
@@ -39,16 +39,6 @@ class DnsProbe:
     asset: str
     name: str
     type: str
-    tag: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SweepProbe:
-    """Look all of `names` up at once, for their addresses and aliases. It has one reply for all."""
-
-    check: str
-    asset: str
-    names: tuple[str, ...]
     tag: str = ""
 
 
@@ -91,7 +81,7 @@ class Skip:
     outcome: Outcome = Outcome.SKIPPED
 
 
-Asked = HttpProbe | DnsProbe | SweepProbe | ZoneTransferProbe | TlsProbe
+Asked = HttpProbe | DnsProbe | ZoneTransferProbe | TlsProbe
 Probe = Asked | Wait | Skip
 
 
@@ -112,4 +102,3 @@ class Reply:
     dns: DnsAnswer | None = None
     tls: TlsInfo | None = None
     received: bytes = b""
-    sweep: SweepResult | None = None

@@ -160,11 +160,14 @@ class Network:
             self._spend()
             return await self._resolver.addresses(name)
 
-    async def sweep(self, names: Sequence[str]) -> SweepResult:
-        """Look all of `names` up at once through the scan's name servers, up to the scan's time; the target itself is
-        not contacted. A sweep's lookups are counted by itself: a scan's limit of requests is what the target gets."""
+    async def sweep(self, names: Sequence[str], stop: asyncio.Event | None = None) -> SweepResult:
+        """Look all of `names` up at once through the scan's name servers, until the scan's time is over or `stop` is set; the
+        target itself is not contacted. A sweep's lookups are counted by themselves: the limit of requests is what the target
+        gets."""
 
         def over() -> str:
+            if stop is not None and stop.is_set():
+                return "a stop was asked for"
             return "the scan's time was used up" if self._clock.monotonic() > self._deadline else ""
 
         async with self._sweeping:
