@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from secrecon.app.parts import build_phases
 from secrecon.app.settings import Settings
+from secrecon.detect.name_sources import read_sources
 from secrecon.intel.core import load_core
 from secrecon.model.asset import AssetType
 from secrecon.model.inventory import ChangeKind
@@ -49,3 +51,10 @@ def test_the_page_on_assets_names_every_type_and_kind_of_change() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
     filters = {"type", "q", "tag", "owner", "criticality", "gone", "target"}
     assert rows == {*AssetType, *ChangeKind} | filters
+
+
+def test_every_passive_source_of_names_has_its_row() -> None:
+    rules = Path(str(resources.files("secrecon.rules").joinpath("names/sources.yaml")))
+    text = (ROOT / "docs" / "subdomains.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z]+)` \| ([^|]+) \| (none|optional|required) \| ([^|]+) \|$", text, re.MULTILINE)
+    assert rows == [(s.id, s.title, s.key, s.terms) for s in read_sources(rules)]

@@ -292,3 +292,15 @@ async def test_the_rate_is_kept_and_names_that_cannot_be_are_not_asked() -> None
     assert asyncio.get_running_loop().time() - began > 0.4
     assert server.asked == 61
     assert (result.asked, result.silent) == (63, ())
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_two_servers_that_both_lose_hand_each_other_the_names_they_lost() -> None:
+    dice = random.Random(7)
+
+    def lossy(query: bytes, answer: bytes) -> list[tuple[float, bytes]]:
+        return [] if dice.random() < 0.3 else [(0.0, answer)]
+
+    result = await swept(Server53(THERE, lossy), Server53(THERE, lossy), names=NAMES[:400])
+    assert found(result) == {name: THERE[name] for name in NAMES[:400] if name in THERE}
+    assert result.silent == ()

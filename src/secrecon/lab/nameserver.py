@@ -22,7 +22,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from secrecon.lab.zone import TTL, RecordSet, Zone
+from secrecon.lab.zone import MAX_CHAIN, TTL, Found, RecordSet, Zone
 from secrecon.model.errors import OperatorError
 
 MAX_MESSAGE = 4096
@@ -36,11 +36,13 @@ Forward = Callable[[bytes, str], Awaitable[bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """Answers one server's questions. `forward` takes (wire, name) and returns None where the name is not its own."""
+    """Answers one server's questions. `forward` takes (wire, name) and returns None where the name is not its own. `more`:
+    further zones that it answers from, and never hands out."""
 
     zone: Zone
     allow_transfer: bool
     forward: Forward
+    more: tuple[Zone, ...] = ()
 
     async def answer(self, wire: bytes, tcp: bool) -> list[bytes]:
         """The reply messages for one request; none for what cannot be read."""
@@ -60,7 +62,7 @@ class Responder:
         reply = dns.message.make_response(request, recursion_available=True)
         if request.opcode() != dns.opcode.QUERY:
             reply.set_rcode(dns.rcode.NOTIMP)
-        elif not self.zone.holds(name):
+        elif self._zone_of(name) is None:
             reply.set_rcode(dns.rcode.NXDOMAIN if _never_exists(name) else dns.rcode.REFUSED)
         else:
             self._fill(reply, name, dns.rdatatype.to_text(question.rdtype))
@@ -73,12 +75,32 @@ class Responder:
             short.flags |= dns.flags.TC
             return [short.to_wire()]
 
+    def _zone_of(self, name: str) -> Zone | None:
+        """The nearest zone above `name`."""
+        held = [zone for zone in (self.zone, *self.more) if zone.holds(name)]
+        return max(held, key=lambda zone: len(zone.apex), default=None)
+
+    def _find(self, name: str, type_: str) -> tuple[Found, Zone]:
+        """What the zones know, an alias followed from one zone into another as a recursive server does."""
+        zone = self._zone_of(name) or self.zone
+        found = zone.find(name, type_)
+        for _ in range(MAX_CHAIN):
+            last = found.sets[-1] if found.sets else None
+            if last is None or last.type != "CNAME" or type_ == "CNAME":
+                break
+            other = self._zone_of(last.values[0].rstrip("."))
+            if other is None or other is zone:
+                break
+            following = other.find(last.values[0].rstrip("."), type_)
+            found, zone = Found(found.sets + following.sets, following.exists), other
+        return found, zone
+
     def _fill(self, reply: dns.message.Message, name: str, type_: str) -> None:
         reply.flags |= dns.flags.AA
-        found = self.zone.find(name, type_)
+        found, zone = self._find(name, type_)
         reply.answer = [_rrset(record_set) for record_set in found.sets]
         if not any(record_set.type == type_ for record_set in found.sets):
-            reply.authority = [_rrset(self.zone.soa())]
+            reply.authority = [_rrset(zone.soa())]
         aliases = [value for record_set in found.sets if record_set.type == "CNAME" for value in record_set.values]
         if not found.exists or (type_ != "CNAME" and aliases and _never_exists(aliases[-1].rstrip("."))):
             reply.set_rcode(dns.rcode.NXDOMAIN)  # RFC 6604: the code speaks of the chain's last name

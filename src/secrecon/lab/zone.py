@@ -35,10 +35,16 @@ class Zone:
 
     apex: str
     records: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    _above: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for name in self.records:
+            self._note(name)
 
     def add(self, name: str, type_: str, *values: str) -> None:
         """Add values to a record set."""
         types = self.records.setdefault(name, {})
+        self._note(name)
         types[type_] = types.get(type_, ()) + values
 
     def holds(self, name: str) -> bool:
@@ -94,5 +100,11 @@ class Zone:
                 return None
         return None
 
+    def _note(self, name: str) -> None:
+        above = name.partition(".")[2]
+        while above and above not in self._above:
+            self._above.add(above)
+            above = above.partition(".")[2]
+
     def _has_below(self, name: str) -> bool:
-        return any(other.endswith("." + name) for other in self.records)
+        return name in self._above

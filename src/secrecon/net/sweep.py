@@ -37,7 +37,6 @@ DEAD_TRIES = 10
 SAMPLE = 100
 MANY_REFUSALS = 30
 MAX_REFUSALS = 3
-LOOK_AHEAD = 8
 MAX_TCP = 200
 TCP_SECONDS = 5.0
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
@@ -66,7 +65,7 @@ class _Sent:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """One name server, its socket, and how it is doing."""
+    """One name server, its socket, and how it is doing. `again`: names it lost, for another to ask where there is one."""
 
     server: Server
     sock: socket.socket
@@ -74,6 +73,7 @@ class _Lane:
     pending: dict[bytes, _Sent] = field(default_factory=dict)
     order: deque[tuple[bytes, _Sent]] = field(default_factory=deque)
     late: deque[tuple[bytes, _Sent]] = field(default_factory=deque)
+    again: deque[_Name] = field(default_factory=deque)
     in_flight: int = 0
     sent: int = 0
     answered: int = 0
@@ -243,7 +243,6 @@ class _Sweep:
     def __init__(self, servers: Sequence[Server], names: Iterable[tuple[str, bytes]], rate: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._fresh = deque(_Name(name, question) for name, question in names)
-        self._again: deque[tuple[_Name, _Lane]] = deque()
         self._open = len(self._fresh)
         self._rate = rate
         self._ids = b""
@@ -290,7 +289,7 @@ class _Sweep:
 
     def _give_up(self) -> None:
         left = {entry.name.name: entry.name for lane in self.lanes for entry in lane.pending.values()}
-        left |= {name.name: name for name, _ in self._again}
+        left |= {name.name: name for lane in self.lanes for name in lane.again}
         left |= {name.name: name for name in self._fresh}
         for name in left.values():
             if not name.done:
@@ -336,7 +335,7 @@ class _Sweep:
 
     def _retry(self, name: _Name, lane: _Lane) -> None:
         if name.tries < TRIES and name.refusals < MAX_REFUSALS:
-            self._again.append((name, lane))
+            lane.again.append(name)
         else:
             self._close(name)
             self._unanswered(name)
@@ -372,7 +371,7 @@ class _Sweep:
         for entry in lane.pending.values():
             if not entry.lapsed and not entry.name.done:
                 entry.lapsed = True
-                self._again.append((entry.name, lane))
+                lane.again.append(entry.name)
         lane.pending.clear()
         lane.order.clear()
         lane.late.clear()
@@ -407,14 +406,11 @@ class _Sweep:
         if self._fresh:
             return self._fresh.popleft()
         alone = sum(not other.dead for other in self.lanes) < 2
-        for _ in range(min(len(self._again), LOOK_AHEAD)):
-            name, before = self._again.popleft()
-            if name.done:
-                continue
-            if before is lane and not alone:
-                self._again.append((name, before))
-                continue
-            return name
+        for other in self.lanes:
+            while other.again and (alone or other is not lane):
+                name = other.again.popleft()
+                if not name.done:
+                    return name
         return None
 
     def _unreachable(self, lane: _Lane, error: OSError) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.engine.phases.web_views import answered, view_of
 
+from secrecon.engine.naming.zones import servers_left_out
 from secrecon.engine.phases import probe as probe_module
-from secrecon.engine.phases.discover import ONLY_FULL, TOLD, DiscoverPhase
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.view import ScanView
-from secrecon.model.asset import Asset, AssetType, Resolution
+from secrecon.model.asset import Resolution
 from secrecon.model.dns import DnsAnswer, DnsRecord
-from secrecon.model.probe import DnsProbe, HttpProbe, Reply, Skip, ZoneTransferProbe
+from secrecon.model.probe import DnsProbe, HttpProbe, Reply
 from secrecon.model.scan import Attempt, Outcome, ScanMode
 
 ZONE = "acme.test"
@@ -59,38 +59,14 @@ def test_only_a_name_that_does_not_exist_is_an_answer(error: str, done: bool) ->
     www = DnsProbe("resolve.www", ZONE, f"www.{ZONE}", "ADDRESS")
     judged = lines(list(ResolvePhase().judge(view, 0, [Reply(www, Outcome.FAILED, "why", error)])))
     assert (("resolve.www", ZONE) in judged) is done
-    told = DnsProbe(TOLD, ZONE, f"x.{ZONE}", "ADDRESS")
-    found = lines(list(DiscoverPhase(()).judge(view, 2, [Reply(told, Outcome.FAILED, "why", error)])))
-    assert (found[TOLD, ZONE].outcome is Outcome.DONE) is done
 
 
 def test_name_servers_that_fail_or_lie_outside_are_told() -> None:
-    view, ask = view_of(ZONE), DnsProbe("discover.name-servers", ZONE, ZONE, "NS")
+    target, ask = view_of(ZONE).spec.target, DnsProbe("discover.name-servers", ZONE, ZONE, "NS")
     failed = Reply(ask, Outcome.DONE, dns=DnsAnswer(ZONE, "NS", "SERVFAIL", (), "127.0.0.1"))
-    attempt = lines(list(DiscoverPhase(()).judge(view, 0, [failed])))["discover.name-servers", ZONE]
+    (attempt,) = servers_left_out(target, ZONE, [failed])
     assert attempt.outcome is Outcome.FAILED
     record = DnsRecord(ZONE, "NS", 60, "ns1.elsewhere.example.")
     outside = Reply(ask, Outcome.DONE, dns=DnsAnswer(ZONE, "NS", "NOERROR", (record,), "127.0.0.1"))
-    attempt = lines(list(DiscoverPhase(()).judge(view, 0, [outside])))["discover.name-servers", ZONE]
+    (attempt,) = servers_left_out(target, ZONE, [outside])
     assert "ns1.elsewhere.example" in attempt.reason
-
-
-def test_a_name_server_that_could_not_be_reached_did_not_refuse_the_transfer() -> None:
-    view = view_of(ZONE)
-    view.add([Asset(AssetType.SUBDOMAIN, f"ns1.{ZONE}", "ns", ZONE)], (), ())
-    asked = ZoneTransferProbe("dns.zone-transfer", ZONE, ZONE, f"ns1.{ZONE}")
-    unreached = Reply(asked, Outcome.FAILED, "no route", "ConnectFailed")
-    assert ("dns.zone-transfer", ZONE) not in lines(list(DiscoverPhase(()).judge(view, 1, [unreached])))
-    cut = Reply(asked, Outcome.FAILED, "closed", "ProtocolBroken")
-    attempt = lines(list(DiscoverPhase(()).judge(view, 1, [cut])))["dns.zone-transfer", ZONE]
-    assert attempt.outcome is Outcome.DONE
-
-
-def test_a_quick_scan_of_an_organisation_says_that_it_looks_for_no_names() -> None:
-    view = view_of(ZONE, mode=ScanMode.QUICK)
-    skips = [probe for probe in DiscoverPhase(("www",)).plan(view, 0) if isinstance(probe, Skip)]
-    assert {(skip.check, skip.reason) for skip in skips} == {
-        ("dns.zone-transfer", ONLY_FULL),
-        ("discover.names", ONLY_FULL),
-    }
-    assert list(DiscoverPhase(("www",)).plan(view, 1)) == []

@@ -40,13 +40,20 @@ def names_in(answer: DnsAnswer) -> Iterator[tuple[str, str]]:
             yield from ((name, "TXT") for name in _policy(record.value))
 
 
-def _policy(text: str) -> Iterator[str]:
+def included(answer: DnsAnswer) -> Iterator[str]:
+    """Names whose mail policies are part of those in the answer."""
+    for record in answer.records:
+        if record.type == "TXT":
+            yield from _policy(record.value, ("include:", "+include:", "?include:", "~include:", "redirect="))
+
+
+def _policy(text: str, marks: tuple[str, ...] = _SPF) -> Iterator[str]:
     """The names in an SPF policy (RFC 7208); a name with a macro in it is none."""
     bare = text.replace('" "', "").replace('"', "")[:MAX_TEXT]
     if not bare.lower().startswith("v=spf1"):
         return
     for word in bare.lower().split():
-        for prefix in _SPF:
+        for prefix in marks:
             if word.startswith(prefix):
                 name = word[len(prefix) :].partition("/")[0]
                 if "%" not in name:

@@ -89,8 +89,9 @@ class Search:
         known = any(name in told for name in ZONE_DATA)
         if not answer.addresses and not answer.aliases:
             self.absent.add(answer.name)
-            if not self.wild[parent(answer.name)].there:  # a place in the tree, or a name with other records only
-                self.empty.setdefault(answer.name)
+            wild = self.wild[parent(answer.name)]
+            if wild.tested and (not wild.there or wild.addresses or wild.aliases):
+                self.empty.setdefault(answer.name)  # a place in the tree, or a name with other records only
         elif not known and self.wild[parent(answer.name)].explains(answer):
             self.alike[answer.name] = answer
             if source:

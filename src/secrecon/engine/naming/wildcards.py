@@ -31,7 +31,8 @@ class Wildcard:
         if not self.there:
             return False
         if answer.aliases or self.aliases:
-            return bool(answer.aliases) and _pattern(answer) in self.aliases
+            label = answer.name.partition(".")[0]
+            return any(alias.replace("*", label) == answer.aliases[0] for alias in self.aliases if answer.aliases)
         return self.varies or set(answer.addresses) <= self.addresses
 
 
@@ -49,5 +50,5 @@ def learn(parent: str, asked: Iterable[str], answers: Iterable[NameAnswer], sile
 
 
 def _pattern(answer: NameAnswer) -> str:
-    """The first alias with the name's own label taken out, as some wildcards put it in."""
+    """The first alias of a random name, with its label as `*`: some wildcards put it in."""
     return answer.aliases[0].replace(answer.name.partition(".")[0], "*")

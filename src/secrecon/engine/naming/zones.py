@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from secrecon.engine.asking import Memo, ask
 from secrecon.engine.ledger import attempts_from
-from secrecon.engine.naming.candidates import service_names
-from secrecon.engine.naming.records import TYPES, names_in
+from secrecon.engine.naming.candidates import clean, service_names
+from secrecon.engine.naming.records import TYPES, included, names_in
 from secrecon.engine.naming.search import Search
 from secrecon.engine.naming.walk import walk
 from secrecon.engine.phase import Judgement
@@ -28,6 +28,8 @@ TRANSFER, SERVERS, RECORDS, WALK = (
     "discover.zone-walk",
 )
 MAX_NAMES = 5_000
+MAX_POLICIES = 10
+"""How many included mail policies are read at each of as many levels (RFC 7208 4.6.4 allows ten lookups)."""
 MAX_EXCERPT_LINES = 25
 PHASE = PhaseName.DISCOVER
 
@@ -45,6 +47,13 @@ async def read_records(search: Search, target: Target) -> tuple[tuple[str, ...],
     probes += [DnsProbe(RECORDS, zone, name, "SRV") for name in service_names(zone)]
     probes.append(DnsProbe(RECORDS, zone, f"_dmarc.{zone}", "TXT"))
     replies = await ask_together(search.network, probes)
+    policies = _policies(search, replies)
+    for _ in range(MAX_POLICIES):
+        if not policies:
+            break
+        further = await ask_together(search.network, [DnsProbe(RECORDS, zone, name, "TXT") for name in policies])
+        replies += further
+        policies = _policies(search, further)
     mine: list[str] = []
     for reply in replies:
         if reply.dns is None:
@@ -58,6 +67,12 @@ async def read_records(search: Search, target: Target) -> tuple[tuple[str, ...],
     lines += _unhelpful(zone, replies)
     lines += servers_left_out(target, zone, replies)
     return tuple(dict.fromkeys(mine)), lines
+
+
+def _policies(search: Search, replies: Sequence[Reply]) -> list[str]:
+    """Names in the zone that a mail policy includes, whose own policy is to be read too."""
+    found = [name for reply in replies if reply.dns is not None for name in included(reply.dns)]
+    return [name for name in dict.fromkeys(found) if clean(name, search.zone)][:MAX_POLICIES]
 
 
 async def find_cuts(search: Search, target: Target, places: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -86,6 +101,8 @@ async def transfer(search: Search, target: Target, zone: str, servers: Sequence[
     for probe, reply in zip(probes, replies, strict=True):
         if reply.dns is not None and any(record.type == "SOA" for record in reply.dns.records):
             search.tell(transferred_hosts(reply.dns, target), "zone-transfer", probe.server)
+            stars = {r.name[2:] for r in reply.dns.records if r.name.startswith("*.")}
+            await search.learn(sorted(name for name in stars if target.covers_name(name)))
             judged.append(transfer_finding(reply.dns, probe))
     return judged
 

@@ -75,6 +75,7 @@ class DiscoverPhase:
     title: ClassVar[str] = "Looking for subdomains"
     touch: ClassVar[Touch] = Touch.ACTIVE
     modes: ClassVar[frozenset[ScanMode]] = frozenset(ScanMode)
+    listens: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -182,7 +183,7 @@ class DiscoverPhase:
                 judged += await transfer(search, view.spec.target, cut, servers)
                 judged += await walk_zone(search, cut)
             await search.look_up(search.pending())
-            few = self._words[:DEEP_WORDS]
+            few = (*self._words[:DEEP_WORDS], *(sorted(LIKELY_PLACES) if self._words else ()))
             results.append(
                 await search.look_up((n for place in places for n in words_below(place, few)), "wordlist")
             )
