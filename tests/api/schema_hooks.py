@@ -1,4 +1,4 @@
-"""What schemathesis is told of us: our own formats, and the session of the two operations that take one."""
+"""What schemathesis is told of us: our own formats, and the session of the three operations that take one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ schemathesis.openapi.format(
 schemathesis.openapi.format("cursor", st.integers(0, 10**17).map(write_cursor))
 
 
-@schemathesis.auth().apply_to(path=["/api/assets", "/api/oast/status"])
+@schemathesis.auth().apply_to(path=["/api/assets", "/api/oast/status", "/api/agent/chat"])
 class Session:
     """Signs in with the cookie that the test brought."""
 

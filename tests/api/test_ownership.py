@@ -39,6 +39,22 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/scan/{db_scan_id}/verdict"): OPEN,
     ("GET", "/api/scan/{private_id}"): PRIVATE,
     ("GET", "/api/scan/{private_id}/report"): PRIVATE,
+    ("POST", "/api/agent/chat"): {
+        "nobody": 401,
+        "other_key": 401,
+        "other_session": 503,
+        "key": 401,
+        "session": 503,
+    },
+    ("POST", "/api/v1/agent/chat"): {
+        "nobody": 401,
+        "other_key": 503,
+        "other_session": 401,
+        "key": 503,
+        "session": 401,
+    },
+    ("GET", "/api/v1/agent/tools"): KEYED,
+    ("POST", "/api/v1/agent/tools/{tool}"): KEYED,
     ("GET", "/api/v1/scans"): KEYED,
     ("GET", "/api/v1/findings"): KEYED,
     ("GET", "/api/v1/findings/{finding_id}"): KEYED_OWN,
@@ -64,7 +80,11 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/docs/reference.css"): OPEN,
     ("GET", "/openapi.json"): OPEN,
 }
+ASK: dict[str, object] = {"message": "What should I fix first?"}
 BODIES: dict[str, dict[str, object]] = {
+    "/api/agent/chat": ASK,
+    "/api/v1/agent/chat": ASK,
+    "/api/v1/agent/tools/{tool}": {},
     "/api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
     "/api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
 }
@@ -84,6 +104,7 @@ class Owned:
         return (
             path.replace("{scan_id}", self.public.scan_id)
             .replace("{db_scan_id}", str(self.public.db_scan_id))
+            .replace("{tool}", "list_findings")
             .replace("{private_id}", str(self.private.db_scan_id))
             .replace("{asset_id}", "1")
             .replace("{finding_id}", str(self.finding))

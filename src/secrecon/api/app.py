@@ -11,7 +11,7 @@ from functools import cache
 
 from fastapi import FastAPI
 
-from secrecon.api import assets, findings, lists, live, scans, system
+from secrecon.api import agent, assets, findings, lists, live, scans, system
 from secrecon.api.metrics import Metrics, MetricsPolicy
 from secrecon.api.openapi import Document, make_document
 from secrecon.api.problem import ErrorPage, install_errors
@@ -20,7 +20,15 @@ from secrecon.service.context import Context
 from secrecon.service.people import session_cookie
 
 BODY_CAP = 65_536
-ROUTERS = (scans.router, live.router, findings.router, lists.router, assets.router, system.router)
+ROUTERS = (
+    scans.router,
+    agent.router,
+    live.router,
+    findings.router,
+    lists.router,
+    assets.router,
+    system.router,
+)
 
 
 @dataclass(frozen=True, slots=True)

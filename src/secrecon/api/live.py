@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.responses import StreamingResponse
@@ -27,6 +28,7 @@ from secrecon.service.scans import read_watchable, watch
 
 router = APIRouter(tags=["live"])
 
+T = TypeVar("T")
 HEARTBEAT = 15.0
 RETRY_MS = 2000
 MAX_SEQ = 2**53 - 1
@@ -89,9 +91,7 @@ def frame(event: ScanEvent) -> bytes:
     return f"id: {event.seq}\nevent: {event.kind}\ndata: {data}\n\n".encode()
 
 
-async def with_heartbeat(
-    source: AsyncIterator[ScanEvent], every: float = HEARTBEAT
-) -> AsyncIterator[ScanEvent | None]:
+async def with_heartbeat(source: AsyncIterator[T], every: float = HEARTBEAT) -> AsyncIterator[T | None]:
     """The events of `source`, with None whenever nothing came for `every` seconds."""
     step = asyncio.ensure_future(anext(source, None))
     try:

@@ -18,6 +18,11 @@ BEGAN, ENDED, RESETS = "2026-11-23T19:30:00Z", "2026-11-23T19:34:10Z", "2026-12-
 TARGET = "https://example.com"
 PHASE_DONE = f'{{"seq": 7, "at": "{BEGAN}", "kind": "phase_done", "data": {{"phase": "resolve"}}}}'
 EVENTS = f"id: 7\nevent: phase_done\ndata: {PHASE_DONE}\n\n"
+ANSWERED = (
+    'event: tool\ndata: {"name": "list_findings", "ok": true}\n\n'
+    'event: text\ndata: {"text": "Close the open repository first. [finding 17]"}\n\n'
+    'event: done\ndata: {"finding_ids": [17], "left_out": 0, "model": "NAME", "tokens_in": 812, "tokens_out": 34}\n\n'
+)
 
 _ACCEPTED = shapes.Accepted(
     scan_id=SCAN_ID,
@@ -160,6 +165,11 @@ _LINES: Mapping[str, BaseModel] = {
         attribution="CISA KEV catalog",
         digest="9f" * 32,
     ),
+    "listTools": shapes.ToolLine(
+        name="read_finding",
+        description="One finding with description, impact, remediation and how it is known.",
+        arguments={"type": "object", "properties": {"finding_id": {"type": "integer"}}, "required": ["finding_id"]},
+    ),
     "listCredits": shapes.CreditLine(plan="business", limit=5, used=2, remaining=3, resets_at=RESETS),
 }
 _READ = told.FindingAnswer(
@@ -258,13 +268,15 @@ _REPORT: dict[str, JsonValue] = {
 def sample_of(operation: str, media_type: str) -> JsonValue:
     """What `operation` answers where all goes well; None for documents that are no JSON and no events."""
     if media_type == "text/event-stream":
-        return EVENTS
+        return ANSWERED if operation.startswith("ask") else EVENTS
     if media_type == "application/json" and operation in ("scanReport", "exportReport"):
         return _REPORT
     if media_type == "application/json" and operation == "exportAssets":
         return [_json(_ASSET)]
     if media_type == "application/json" and operation in _WHOLE:
         return _json(_WHOLE[operation])
+    if media_type == "application/json" and operation == "useTool":
+        return {"listening": True, "dns": 2, "http": 1, "total": 3}
     if media_type == "application/json" and operation in _LINES:
         return {"items": [_json(_LINES[operation])], "next_cursor": None}
     return None

@@ -380,6 +380,38 @@ class ProblemAnswer(BaseModel):
     scan_id: str | None = None
 
 
+class TurnBody(BaseModel):
+    """What one side said."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    role: Literal["user", "assistant"]
+    text: Annotated[str, Field(min_length=1, max_length=16_000)]
+
+
+class QuestionBody(BaseModel):
+    """A question about one's own reports and assets. Nothing of it is stored: earlier turns are sent again."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    message: Annotated[str, Field(min_length=1, max_length=2_000, examples=["What should I fix first?"])]
+    history: Annotated[
+        list[TurnBody],
+        Field(
+            max_length=20, description="Earlier turns, oldest first, user and assistant in turn; 16,000 characters."
+        ),
+    ] = []
+    db_scan_id: Annotated[int | None, Field(ge=1, le=MAX_ID, description="The report it is about")] = None
+
+
+class ToolLine(Shape):
+    """A tool by which an assistant reads the account's stored data."""
+
+    name: str
+    description: str
+    arguments: Annotated[dict[str, object], Field(description="JSON Schema of what it takes")]
+
+
 class Health(Shape):
     """The process answers."""
 

@@ -64,6 +64,7 @@ async def open_installation(
                     plans=plans,
                     reports_need_key=settings.reports_need_key,
                     base_url=settings.base_url,
+                    questions_an_hour=settings.llm_questions,
                     data_dir=settings.data_dir,
                 ),
                 engine=build_engine(settings, clock, resolver, callbacks),

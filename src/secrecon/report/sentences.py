@@ -27,7 +27,7 @@ _NOUNS = (
     r"(?:findings?|problems?|issues?|vulnerabilit(?:y|ies)|flaws?|weakness(?:es)?|holes?|risks?|exposures?"
     r"|misconfigurations?|defects?|cves?|gaps?|threats?)"
 )
-_COUNT = re.compile(
+COUNT = re.compile(
     rf"(?<![\w.,/:-])(\d[\d,]*|{'|'.join(wordlists.NUMBERS)})\s+((?:[a-z-]+[\s,]+){{0,4}}?){_NOUNS}\b(?!-)",
     re.IGNORECASE,
 )
@@ -35,7 +35,7 @@ _QUANTITY = re.compile(
     rf"\b(?:{'|'.join(wordlists.QUANTITIES)})\b(?:\s+[a-z-]+){{0,3}}?\s+{_NOUNS}\b", re.IGNORECASE
 )
 _WHOLE = re.compile(r"\b(?:there (?:is|are)|in total|total of|overall|altogether|in all|only|scan found)\b", re.I)
-_SEVERITY = re.compile(r"\b(critical|high|medium|low)\b(?!-)", re.IGNORECASE)
+SEVERITY = re.compile(r"\b(critical|high|medium|low)\b(?!-)", re.IGNORECASE)
 _DOUBT = re.compile(
     r"\b(?:(?:must|should|needs? to|has to|have to|to|is to|are to)(?: first)? be|not(?: yet)?(?: been)?|never|un)[ -]?"
     r"(?:confirmed|verified|proven|shown|established|demonstrated)\b",
@@ -73,7 +73,7 @@ class Checker:
         self._facts = facts
         self._letter = letter
         self._by_id = {finding.id: finding for finding in facts.findings}
-        self._scan_tokens = _tokens([facts.subject, facts.target, host_of(facts.target)])
+        self._scan_tokens = tokens_of([facts.subject, facts.target, host_of(facts.target)])
 
     def objection(self, text: str, ids: Sequence[int]) -> str:
         """Why a sentence is refused, "" where it may stand."""
@@ -83,7 +83,7 @@ class Checker:
         if not all(finding.counts for finding in findings):
             return "it speaks of a finding that was closed"
         corpus = _corpus(findings)
-        cited = Cited(findings, _tokens(corpus) | self._scan_tokens, _stems(corpus) | wordlists.VOCABULARY)
+        cited = Cited(findings, tokens_of(corpus) | self._scan_tokens, _stems(corpus) | wordlists.VOCABULARY)
         text = " ".join(text.split())
         for check in (_form, self._counts, self._severities, _claims, _denials, self._names, _grounded):
             reason = check(text, cited)
@@ -95,9 +95,9 @@ class Checker:
         quantity = _QUANTITY.search(text)
         if quantity and {finding.id for finding in cited.findings} != set(self._by_id):
             return f"{quantity.group(0)!r} is said of findings that are not all"
-        for match in _COUNT.finditer(text):
-            number = _number(match.group(1))
-            levels = {Severity(word.lower()) for word in _SEVERITY.findall(match.group(2))}
+        for match in COUNT.finditer(text):
+            number = number_of(match.group(1))
+            levels = {Severity(word.lower()) for word in SEVERITY.findall(match.group(2))}
             mine = [f for f in cited.findings if not levels or f.severity in levels]
             if number != len(mine):
                 return f"it counts {match.group(0)!r} and cites {len(mine)}"
@@ -107,14 +107,14 @@ class Checker:
         return ""
 
     def _severities(self, text: str, cited: Cited) -> str:
-        said = {word.lower() for word in _SEVERITY.findall(text)}
+        said = {word.lower() for word in SEVERITY.findall(text)}
         if len(said) > 1:
             return "it gives two severities"
         levels = {str(finding.severity) for finding in cited.findings}
         if said and levels != said:
             return f"it says {said.pop()} of findings that are {', '.join(sorted(levels))}"
         ranks = [finding.severity.rank for finding in cited.findings]
-        words = _words(text)
+        words = words_of(text)
         if words & wordlists.GRAVE and min(ranks) < Severity.HIGH.rank:
             return "it calls grave what is not high or critical"
         if words & wordlists.SLIGHT and max(ranks) > Severity.LOW.rank:
@@ -128,10 +128,10 @@ class Checker:
         rest, reason = self._without_dates(text, cited)
         if reason:
             return reason
-        rest = _COUNT.sub(" ", rest)
+        rest = COUNT.sub(" ", rest)
         for raw in rest.split():
             token = raw.strip(_EDGES).casefold()
-            if token and _is_technical(token) and not _is_known(token, cited.tokens):
+            if token and is_technical(token) and not is_known(token, cited.tokens):
                 return f"{token!r} is not in the findings that it cites"
         reason = _scores(text, cited)
         if not reason and _GRADE.search(text):
@@ -171,12 +171,12 @@ def _form(text: str, cited: Cited) -> str:
 
 def _claims(text: str, cited: Cited) -> str:
     """Claims that need more than a finding's existence."""
-    words = _words(text)
+    words = words_of(text)
     shown = {EvidenceLevel.BEHAVIOUR, EvidenceLevel.CALLBACK}
     levels = {finding.evidence_level for finding in cited.findings}
     if _DOUBT.search(text) and levels & shown:
         return "it doubts what is shown"
-    if _words(_DOUBT.sub(" ", text)) & wordlists.PROOF and levels - shown:
+    if words_of(_DOUBT.sub(" ", text)) & wordlists.PROOF and levels - shown:
         return "it calls proven what rests on a version"
     if words & wordlists.CALLED and not all(finding.oast_verified for finding in cited.findings):
         return "it tells of a callback that there was none of"
@@ -198,9 +198,9 @@ def _claims(text: str, cited: Cited) -> str:
 
 def _denials(text: str, cited: Cited) -> str:
     """A denial beside a word for danger is a reassurance, and no scan can give one."""
-    words = _words(text)
+    words = words_of(text)
     denied = words & wordlists.DENIALS or any(word.endswith("n't") for word in words)
-    if denied and (words & wordlists.DANGER or _SEVERITY.search(text)):
+    if denied and (words & wordlists.DANGER or SEVERITY.search(text)):
         return "it denies a danger"
     return ""
 
@@ -219,7 +219,7 @@ def _scores(text: str, cited: Cited) -> str:
 
 def _grounded(text: str, cited: Cited) -> str:
     """Most of its words must be the findings' own or those that any report uses."""
-    content = [word for word in _words(text) if len(word) > 3 and word not in wordlists.COMMON]
+    content = [word for word in words_of(text) if len(word) > 3 and word not in wordlists.COMMON]
     own = sum(_stem(word) in cited.stems for word in content)
     if content and own < GROUNDED * len(content):
         return "most of its words are not about the findings that it cites"
@@ -234,7 +234,7 @@ def _corpus(findings: Iterable[ReportFinding]) -> list[str]:
     return texts
 
 
-def _tokens(texts: Iterable[str]) -> frozenset[str]:
+def tokens_of(texts: Iterable[str]) -> frozenset[str]:
     """Every word of the texts as it stands, and its pieces between separators."""
     found: set[str] = set()
     for text in texts:
@@ -245,12 +245,14 @@ def _tokens(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_known(token: str, tokens: frozenset[str]) -> bool:
+def is_known(token: str, tokens: frozenset[str]) -> bool:
+    """Whether a name is one of `tokens`, or a term that names nothing."""
     bare = token.removesuffix("'s").removesuffix("’s")
     return token in tokens or bare in tokens or bare.rstrip("/") in tokens or bare in wordlists.TERMS
 
 
-def _is_technical(token: str) -> bool:
+def is_technical(token: str) -> bool:
+    """Whether a word is more than a plain one: a name, a number, a path, a version."""
     local = token in ("localhost",)
     return local or any(
         char.isdigit() or char in "./\\_@:=%#$&+" or (ord(char) > 0x24F and char not in "–—‘’“”…•")
@@ -259,10 +261,11 @@ def _is_technical(token: str) -> bool:
 
 
 def _stems(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(_stem(word) for text in texts for word in _words(text))
+    return frozenset(_stem(word) for text in texts for word in words_of(text))
 
 
-def _words(text: str) -> set[str]:
+def words_of(text: str) -> set[str]:
+    """The plain words of a text, in lower case."""
     return {word.lower() for word in _WORD.findall(text.replace("’", "'"))}
 
 
@@ -270,6 +273,7 @@ def _stem(word: str) -> str:
     return word[:5]
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """What a counting word or some digits count."""
     lower = text.lower()
     return wordlists.NUMBERS[lower] if lower in wordlists.NUMBERS else int(text.replace(",", ""))

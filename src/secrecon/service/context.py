@@ -22,6 +22,7 @@ from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, Budget, EngineInfo, P
 from secrecon.net.clock import Clock
 from secrecon.net.resolver import Resolver
 from secrecon.service.bell import Bell
+from secrecon.service.room import Room
 from secrecon.store.database import Database, Transaction
 
 DB_SCAN_ID_BITS = 52
@@ -75,6 +76,7 @@ class Policy:
     plans: Mapping[str, Plan] = field(default_factory=lambda: DEFAULT_PLANS)
     reports_need_key: bool = False
     base_url: str = ""
+    questions_an_hour: int = 60
     data_dir: Path | None = None
     min_free_bytes: int = MIN_FREE_BYTES
     budgets: Mapping[ScanMode, Budget] = field(
@@ -106,5 +108,6 @@ class Context:
     language: Language | None = None
     draws: Draws = field(default_factory=Draws)
     bell: Bell = field(default_factory=Bell)
+    room: Room = field(default_factory=Room)
     passwords: Passwords = field(default_factory=Passwords)
     vault: Vault = field(default_factory=fresh_vault)
