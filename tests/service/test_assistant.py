@@ -189,7 +189,7 @@ async def test_limits(two: Two, server: Scribe) -> None:
         await answer_whole(two.ctx, two.bob, Question("x"))
 
 
-LONG = tuple(Turn(role, "x") for _ in range(11) for role in ("user", "assistant"))  # type: ignore[arg-type]
+LONG = tuple(Turn(role, "x") for _ in range(11) for role in ("user", "assistant"))
 
 
 @pytest.mark.parametrize(

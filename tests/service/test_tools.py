@@ -114,7 +114,7 @@ async def test_filters_and_counts(two: Two) -> None:
     assert (every["total"], every["more"]) == (1, False)
     assert every["by_severity"] == {"critical": 0, "high": 1, "medium": 0, "low": 0, "info": 0}
     for given in ({"severity": "low"}, {"known_exploited": True}, {"words": "git nowhere"}, {"status": "fixed"}):
-        assert (await use(two.ctx, two.ada, "list_findings", given))["total"] == 0  # type: ignore[arg-type]
+        assert (await use(two.ctx, two.ada, "list_findings", given))["total"] == 0
     assert (await use(two.ctx, two.ada, "list_findings", {"words": "GIT shop"}))["total"] == 1
 
 
