@@ -126,3 +126,9 @@ async def test_metrics_count_by_template_and_status(client: httpx.AsyncClient, a
     assert 'secrecon_scans{status="starting"} 1.0' in text
     assert 'secrecon_scans{status="error"} 0.0' in text
     assert started["scan_id"] not in text
+
+
+async def test_the_schema_of_reports_is_served(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/schemas/report-1.json")
+    assert answer.headers["Content-Type"] == "application/schema+json"
+    assert answer.json()["$id"] == "urn:secrecon:schema:report:1"

@@ -11,9 +11,11 @@ from secrecon.api.openapi import ANYONE, problems
 from secrecon.api.problem import Problem
 from secrecon.model.errors import InternalError, NotFound
 from secrecon.model.record import JsonValue
+from secrecon.report.schema import report_schema
 from secrecon.service.health import check_ready, count_scans
 
 router = APIRouter(tags=["system"])
+_REPORT_SCHEMA = report_schema()
 DAY = "public, max-age=86400"
 
 
@@ -85,6 +87,12 @@ async def docs(request: Request) -> Response:
 async def stylesheet() -> Response:
     """The reference page's style."""
     return Response(browse.stylesheet(), media_type="text/css", headers={"Cache-Control": DAY})
+
+
+@router.get("/schemas/report-1.json", include_in_schema=False)
+async def schema_of_reports() -> Response:
+    """The JSON Schema of the JSON report."""
+    return Response(_REPORT_SCHEMA, media_type="application/schema+json", headers={"Cache-Control": DAY})
 
 
 @router.get("/openapi.json", include_in_schema=False)
