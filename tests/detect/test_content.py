@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import secrecon.detect.content as content_module
-from secrecon.detect.content import MAX_LINKS, MAX_TRIES, Content, read_content
+from secrecon.detect.content import ACTS, MAX_LINKS, MAX_TRIES, Content, read_content
 from secrecon.detect.links import resolve
 from secrecon.model.asset import InputPlace
 from secrecon.model.http import Headers, HttpReply, HttpRequest
@@ -183,3 +184,105 @@ NAMES = st.sampled_from(["/", "/robots.txt", "/sitemap.xml", "/a.js", "/openapi.
 @given(st.binary(max_size=400), KINDS, NAMES, st.text(max_size=50))
 def test_never_raises(body: bytes, kind: str, name: str, location: str) -> None:
     read(body, kind, name, (("Location", location), ("Refresh", location)))
+
+
+def test_a_source_map_is_read_for_paths_and_not_run() -> None:
+    source = 'fetch("/api/hidden/list?of=1"); // nothing else\nconst a = "/v1/rates";'
+    body = json.dumps(
+        {"version": 3, "sources": ["webpack:///src/a.js"], "sourcesContent": [source], "mappings": "AAAA"}
+    )
+    content = read(body.encode(), "application/json", "/app.js.map")
+    assert {"/api/hidden/list?of=1", "/v1/rates"} <= set(targets(content))
+
+
+def test_packed_sitemaps_indexes_and_feeds() -> None:
+    index = (
+        b"<sitemapindex><sitemap><loc>http://shop.acme.test:8080/sitemap-2.xml.gz</loc></sitemap></sitemapindex>"
+    )
+    assert targets(read(index, "text/xml", "/sitemap.xml")) == ["/sitemap-2.xml.gz"]
+    packed = gzip.compress(b"<urlset><url><loc>http://shop.acme.test:8080/deep</loc></url></urlset>")
+    assert targets(read(packed, "application/gzip", "/sitemap-2.xml.gz")) == ["/deep"]
+    atom = b"<feed><link href='/entry/1'/><link rel='self' href=\"/feed\"/></feed>"
+    assert targets(read(atom, "application/atom+xml", "/feed")) == ["/entry/1", "/feed"]
+    rss = b"<rss><item><link>http://shop.acme.test:8080/news</link></item></rss>"
+    assert targets(read(rss, "application/rss+xml", "/rss")) == ["/news"]
+    assert targets(read(b"/a\nhttp://shop.acme.test:8080/b\n", "text/plain", "/sitemap.txt")) == ["/a", "/b"]
+
+
+def test_a_packed_bomb_and_packed_nonsense_are_bounded_and_told() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    content = read(bomb, "application/gzip", "/sitemap.xml.gz")
+    assert content.links == ()
+    assert "were read" in content.notes[0]
+    assert "unpacked" in read(b"\x1f\x8bnonsense", "application/gzip", "/sitemap.xml.gz").notes[0]
+
+
+def test_apis_that_link() -> None:
+    body = {
+        "_links": {
+            "next": {"href": "?page=2"},
+            "self": {"href": "/orders"},
+            "find": {"href": "/orders/{id}{?expand,page}", "templated": True},
+        },
+        "links": {"last": "http://shop.acme.test:8080/orders?page=9"},
+        "note": "next/page",
+    }
+    content = read(
+        json.dumps(body).encode(), "application/hal+json", "/orders", (("Link", '</orders?page=3>; rel="next"'),)
+    )
+    assert set(targets(content)) == {"/orders?page=2", "/orders", "/orders?page=9", "/orders?page=3"}
+    shape = next(shape for shape in content.shapes if shape.path == "/orders/{id}")
+    assert {(p.name, p.place) for p in shape.parameters} == {
+        ("id", InputPlace.PATH),
+        ("expand", InputPlace.QUERY),
+        ("page", InputPlace.QUERY),
+    }
+
+
+def test_fields_of_forms_have_values_of_their_type() -> None:
+    content = read(
+        b"<form action=/f><input type=url name=site><input type=number name=n min=5><input type=email name=m>"
+        b"<input type=date name=d><input name=t value=kept><input type=hidden name=h value=7></form>"
+    )
+    (shape,) = content.shapes
+    assert {p.name: p.value for p in shape.parameters} == {
+        "site": "https://example.invalid/",
+        "n": "5",
+        "m": "someone@example.org",
+        "d": "2026-01-02",
+        "t": "kept",
+        "h": "7",
+    }
+
+
+def test_links_and_forms_that_act_say_so_by_their_label() -> None:
+    content = read(
+        b"<a href=/r?id=1>Delete</a><a href=/r?id=2 data-method=delete>x</a><a href=/ok?id=3>Details</a>"
+        b"<form action=/w method=post><input name=a><button>Remove account</button></form>"
+        b"<form action=/k method=post><input name=a><button>Save</button><button>Delete</button></form>"
+    )
+    assert {link.target for link in content.links if link.source == ACTS} == {"/r?id=1", "/r?id=2"}
+    assert {shape.path for shape in content.shapes} == {"/ok", "/k"}
+    assert any("would act" in note for note in content.notes)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "target"),
+    [
+        (b"<a href='/p%d'>x</a>" * 200_000, "text/html", "/"),
+        (b"User-agent: *\n" + b"Disallow: /abc\n" * 200_000, "text/plain", "/robots.txt"),
+        (b'var a="/x";' * 200_000, "text/javascript", "/one.js"),
+        (b'"' * 2_000_000, "text/javascript", "/quotes.js"),
+        (b"<a " * 600_000, "text/html", "/"),
+        (b"<button>" * 200_000, "text/html", "/"),
+        (b"<link " * 300_000, "application/xml", "/feed.xml"),
+        (b'{"href":"{?a' * 100_000, "application/json", "/j"),
+        (b'\\"' * 900_000, "application/json", "/a.map"),
+    ],
+)
+def test_huge_and_hostile_bodies_cost_a_bounded_time(body: bytes, kind: str, target: str) -> None:
+    """CPU time, a few times what an idle machine needs."""
+    began = time.process_time()
+    content = read(body, kind, target)
+    assert time.process_time() - began < 6
+    assert len(content.links) <= MAX_LINKS

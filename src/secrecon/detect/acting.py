@@ -9,7 +9,9 @@ requested here. When in doubt a link is left alone: the ledger says which ones w
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 import re2
@@ -82,8 +84,8 @@ _AMOUNTS = _TIMES | words_of(
 )
 _WITHOUT_END = words_of("all max unlimited infinity infinite inf nan full none")
 _NUMBER = re2.compile(r"^[+]?([0-9]+)(?:\.[0-9]*)?(?:[eE]\+?([0-9]+))?\s*([kKmMgGtTsS]?)[a-zA-Z]{0,3}$")
-_TOKENS = re2.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-_SEPARATORS = re2.compile(r"[^A-Za-z0-9]+")
+_TOKENS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 _UNITS = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000, "t": 1_000_000_000_000}
 _METHODS = words_of("delete put patch")
 _METHOD_ATTRIBUTES = ("data-method", "data-turbo-method", "data-http-method", "data-request-method")
@@ -91,7 +93,8 @@ _ASKS_FIRST = ("data-confirm", "data-turbo-confirm", "hx-confirm", "wire:confirm
 MAX_LABEL_WORDS = 5
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=8_192)
+def words(text: str) -> tuple[str, ...]:
     """The words of a name in lower case, accents folded: `deleteItem`, `delete-item` and `delete_item` all give
     `delete`, `item`; two or three that make one of the joined words give that too."""
     folded = text[:MAX_READ]
@@ -102,7 +105,7 @@ def words(text: str) -> list[str]:
     parts = [word.lower() for word in _TOKENS.findall(folded)]
     joined = ["".join(pair) for pair in itertools.pairwise(parts)]
     joined += ["".join(parts[at : at + 3]) for at in range(len(parts) - 2)]
-    return [*whole, *parts, *(word for word in joined if word in _JOINED)]
+    return (*whole, *parts, *(word for word in joined if word in _JOINED))
 
 
 def acting_word(target: str) -> str:

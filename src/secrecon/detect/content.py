@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html as entities
 import json
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -35,28 +36,35 @@ MAX_TRIES = 20_000
 """Addresses of one page that are looked at, repeated and foreign ones included: each costs some 20 microseconds."""
 MAX_LINES = 2_000
 MAX_COOKIES = 12
-_LINK_ATTRIBUTES = (
-    "href",
-    "src",
-    "action",
-    "formaction",
-    "data",
-    "poster",
-    "background",
-    "longdesc",
-    "manifest",
-    "data-url",
-    "data-href",
-    "data-src",
-    "data-action",
-    "data-api",
-    "data-endpoint",
-    "data-link",
-    "data-target-url",
-    "hx-get",
+_LINK_ATTRIBUTES = frozenset(
+    (
+        "href",
+        "src",
+        "action",
+        "formaction",
+        "data",
+        "poster",
+        "background",
+        "longdesc",
+        "manifest",
+        "data-url",
+        "data-href",
+        "data-src",
+        "data-action",
+        "data-api",
+        "data-endpoint",
+        "data-link",
+        "data-target-url",
+        "hx-get",
+    )
 )
 _REFRESH = re2.compile(r"(?i)url\s*=\s*['\"]?([^'\"]+)")
 _LOCATION = re2.compile(rb"<loc>\s*(?:<!\[CDATA\[)?\s*([^<>\s\]]+)")
+_FEED_LINK = re2.compile(rb"<(?:[a-z]+:)?link(?:\s[^<>]*\shref=[\"']|\shref=[\"']|>\s*)([^<>\s\"']+)")
+_GZIP = b"\x1f\x8b"
+_LINK_HEADER = re2.compile(r"<([^<>\s]+)>")
+_TEMPLATE = re2.compile(r"\{([?&]?)([A-Za-z0-9_.,-]*)\*?\}")
+_LINK_KEYS = frozenset({"href", "next", "prev", "previous", "first", "last", "self", "url", "uri", "link"})
 _URL = re2.compile(r"https?://[^\s<>\"']+")
 _HTML_TYPES = ("", "text/html", "application/xhtml+xml")
 
@@ -164,7 +172,7 @@ def read_content(request: HttpRequest, reply: HttpReply, within: Callable[[Origi
     body = reply.body[:MAX_BODY]
     if len(reply.body) > MAX_BODY or reply.truncated:
         collector.notes.setdefault(f"only the first {len(body)} bytes of {request.target[:100]} were read")
-    for header in ("location", "content-location", "refresh"):
+    for header in ("location", "content-location", "refresh", "link"):
         _header_links(collector, header, reply.header(header) or "")
     _cookies(collector, reply)
     title, forms, form = "", 0, ""
@@ -192,7 +200,10 @@ def _header_links(collector: _Collector, header: str, value: str) -> None:
     if header == "refresh":
         found = _REFRESH.search(value[:MAX_LINES])
         value = found.group(1) if found is not None else ""
-    if value:
+    if header == "link":
+        for found in _LINK_HEADER.finditer(value[:MAX_LINES]):
+            collector.link(found.group(1), "header")
+    elif value:
         collector.link(value, "redirect")
 
 
@@ -216,11 +227,13 @@ def _other(collector: _Collector, path: str, kind: str, body: bytes) -> None:
         _script(collector, body, "script")
     elif name == "robots.txt":
         _robots(collector, body)
-    elif "xml" in kind or name.endswith(".xml"):
-        for found in _LOCATION.finditer(body):
-            collector.link(entities.unescape(found.group(1)[:4_000].decode("utf-8", "replace")), "sitemap")
-            if len(collector.links) >= MAX_LINKS:
-                break
+    elif name.endswith(".map"):
+        _script(collector, body.replace(b'\\"', b'"').replace(b"\\n", b"\n"), "script")
+    elif "xml" in kind or name.endswith((".xml", ".xml.gz")):
+        _sitemap(collector, body)
+    elif name.startswith("sitemap") and name.endswith(".txt"):
+        for line in body[:500_000].decode("utf-8", "replace").splitlines()[:MAX_LINES]:
+            collector.link(line.strip(), "sitemap")
     elif name == "security.txt":
         for line in body[:50_000].decode("utf-8", "replace").splitlines()[:MAX_LINES]:
             for url in _URL.findall(line[:MAX_LINES]):
@@ -237,6 +250,25 @@ def _other(collector: _Collector, path: str, kind: str, body: bytes) -> None:
         _json(collector, body)
 
 
+def _sitemap(collector: _Collector, body: bytes) -> None:
+    """A sitemap, an index of them, or a feed, packed or not."""
+    if body.startswith(_GZIP):
+        try:
+            body = zlib.decompressobj(31).decompress(body, MAX_BODY)
+        except zlib.error:
+            collector.notes.setdefault(f"{collector.request.target[:100]} could not be unpacked")
+            return
+        if len(body) >= MAX_BODY:
+            collector.notes.setdefault(
+                f"only the first {MAX_BODY} bytes of {collector.request.target[:100]} were read"
+            )
+    for pattern, source in ((_LOCATION, "sitemap"), (_FEED_LINK, "feed")):
+        for found in pattern.finditer(body):
+            collector.link(entities.unescape(found.group(1)[:4_000].decode("utf-8", "replace")), source)
+            if len(collector.links) >= MAX_LINKS:
+                return
+
+
 def _html(collector: _Collector, document: Document) -> tuple[str, int]:
     if document.cut:
         collector.notes.setdefault(f"{collector.request.target[:100]}: {document.cut}")
@@ -246,10 +278,15 @@ def _html(collector: _Collector, document: Document) -> tuple[str, int]:
     for tag in document.tags:
         if tag.closing:
             continue
+        if tag.name == "script" and tag.text:
+            _script(collector, tag.text, "script")
+        if not tag.attributes:
+            continue
         source = ACTS if tag.name in ("a", "button") and _acts(tag) else "html"
-        for name in _LINK_ATTRIBUTES:
-            value = tag.get(name)
-            if value and not (tag.name == "base" or (name == "action" and tag.name == "form")):
+        for name, value in tag.attributes.items():
+            if name not in _LINK_ATTRIBUTES or not value:
+                continue
+            if not (tag.name == "base" or (name == "action" and tag.name == "form")):
                 collector.link(value, source)
         for part in tag.get("srcset").split(",")[:50]:
             if part.strip():
@@ -262,8 +299,6 @@ def _html(collector: _Collector, document: Document) -> tuple[str, int]:
             place = resolve(collector.request.origin, collector.request.target, tag.get("hx-post"))
             if place is not None:
                 collector.shape(RequestShape(place[0], "POST", place[1].split("?")[0], (), "html"))
-        if tag.name == "script" and tag.text:
-            _script(collector, tag.text, "script")
     if cut := cut_forms(document):
         collector.notes.setdefault(
             f"{collector.request.target[:100]}: only the first fields of {cut} forms were kept"
@@ -325,28 +360,51 @@ def _robots(collector: _Collector, body: bytes) -> None:
 
 
 def _json(collector: _Collector, body: bytes) -> None:
+    """The addresses in a JSON answer: texts that look like one, and what stands under the names that APIs link by (HAL,
+    JSON:API, and others), relative or with a template (RFC 6570, levels 1 to 3 as far as they name inputs)."""
     try:
         value: object = json.loads(body)
     except (ValueError, RecursionError):
         return
-    for text in _strings(value):
-        if text.startswith(("/", "http://", "https://")) and " " not in text and len(text) > 1:
+    for key, text in _strings(value):
+        whole = text.startswith(("/", "http://", "https://"))
+        if " " in text or len(text) < 2 or not (whole or (key in _LINK_KEYS and text[:1] in "?./")):
+            continue
+        if "{" in text:
+            _templated(collector, text)
+        else:
             collector.link(text, "json")
 
 
-def _strings(value: object) -> Iterable[str]:
-    """Every text in a JSON value, without recursion, at most 20,000 nodes."""
-    waiting = [value]
+def _templated(collector: _Collector, text: str) -> None:
+    """`/orders/{id}{?page,size}` as a request with three inputs."""
+    names = [
+        (mark, name) for mark, listed in _TEMPLATE.findall(text[:MAX_LINES]) for name in listed.split(",") if name
+    ]
+    path = str(_TEMPLATE.sub(lambda found: "" if found.group(1) else "{" + found.group(2) + "}", text[:MAX_LINES]))
+    place = resolve(*collector.place, path)
+    if place is None or not names:
+        return
+    where, _, query = place[1].partition("?")
+    inputs = [Parameter(name, InputPlace.QUERY if mark else InputPlace.PATH, "1") for mark, name in names[:20]]
+    collector.shape(RequestShape(place[0], "GET", where, (*query_parameters(query), *inputs), "json"))
+    if "{" not in where:
+        collector.link(where, "json")
+
+
+def _strings(value: object) -> Iterable[tuple[str, str]]:
+    """Every text in a JSON value with the name it stands under, without recursion, at most 20,000 nodes."""
+    waiting: list[tuple[str, object]] = [("", value)]
     for _ in range(20_000):
         if not waiting:
             return
-        node = waiting.pop()
+        key, node = waiting.pop()
         if isinstance(node, str):
-            yield node[:4_100]
+            yield key, node[:4_100]
         elif isinstance(node, dict):
-            waiting += list(node.values())[:20_000]
+            waiting += [(str(name)[:40].lower(), item) for name, item in list(node.items())[:20_000]]
         elif isinstance(node, list):
-            waiting += node[:20_000]
+            waiting += [(key, item) for item in node[:20_000]]
 
 
 def script_source_map(reply: HttpReply) -> str:

@@ -1,9 +1,9 @@
 """HTML forms to the requests that a browser would send for them (WHATWG HTML 4.10.21), without pressing a button.
 
-Fields keep their default values. Buttons are left out, disabled fields too; of radio buttons the checked one, or the
-first. A file field's value is what it says it accepts. Of a form with thousands of fields the first are kept, and
-`cut_forms` says so. A form that says that it would act, in its address, a hidden field or on its button (delete, log out,
-...), is left out, and `acting_forms` counts them. Nothing is sent here.
+Fields keep their default values; an empty one gets a plausible one of its type. Buttons are left out, disabled fields
+too; of radio buttons the checked one, or the first. A file field's value is what it says it accepts. Of a form with
+thousands of fields the first are kept, and `cut_forms` says so. A form that says that it would act, in its address, a
+hidden field or on its button (delete, log out, ...), is left out, and `acting_forms` counts them. Nothing is sent here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,20 @@ MAX_FORMS = 100
 MAX_FIELDS = 60
 MAX_FILES = 4
 URLENCODED = "application/x-www-form-urlencoded"
+_EMPTY = {
+    "email": "someone@example.org",
+    "url": "https://example.invalid/",
+    "number": "1",
+    "range": "1",
+    "date": "2026-01-02",
+    "datetime-local": "2026-01-02T03:04",
+    "month": "2026-01",
+    "week": "2026-W01",
+    "time": "03:04",
+    "tel": "5550100",
+    "color": "#808080",
+}
+"""What an empty field of a type is sent with, so that the form is one that a browser would let go."""
 _NO_FIELDS = frozenset({"submit", "button", "image", "reset"})
 _ENCODINGS = (URLENCODED, "multipart/form-data", "text/plain")
 
@@ -150,7 +164,7 @@ def _field(form: _Form, tag: Tag) -> None:
         elif kind not in _NO_FIELDS:
             if kind == "hidden" and len(form.hidden) < MAX_FIELDS:
                 form.hidden.append((tag.get("name")[:200], tag.get("value")[:200]))
-            form.add(tag.get("name"), tag.get("value"))
+            form.add(tag.get("name"), tag.get("value") or tag.get("min") or _EMPTY.get(kind, ""))
 
 
 def _button_acts(tag: Tag, label: str) -> bool:

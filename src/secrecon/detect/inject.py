@@ -57,6 +57,8 @@ def unsafe_reason(shape: RequestShape) -> str:
     if holds_nul(shape.path):
         return "its path holds a NUL byte, which servers have died of"
     for parameter in shape.parameters:
+        if is_graphql(parameter) and parameter.value.lstrip().startswith("mutation"):
+            return "a GraphQL mutation changes data"
         if parameter.value and (word := _acting_value(parameter)):
             return f"{parameter.name}={parameter.value[:40]!r} asks for {word!r}, which may change data"
     return ""

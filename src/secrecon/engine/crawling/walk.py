@@ -13,18 +13,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from secrecon.detect import graphql
+from secrecon.detect.acting import refusal
 from secrecon.detect.content import Content, read_content, read_title
+from secrecon.detect.graphql import MAX_QUERIES
 from secrecon.engine.crawling.frontier import Frontier, is_script
 from secrecon.engine.ledger import attempts_from, merge, pushed_back
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
-from secrecon.model.asset import Asset, AssetType, Fact, Link, Page
+from secrecon.model.asset import Asset, AssetType, Fact, Link, Page, RequestShape
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.probe import HttpProbe, Reply
-from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode
+from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin, TargetKind
 
 CHECK, ACTING, HOSTS = "crawl.pages", "crawl.acting-links", "crawl.hosts"
+GRAPHQL = "crawl.graphql"
 UNFINISHED = "not finished"
 PER_BATCH = 40
 PAGE_CAP, SCRIPT_CAP = 1_000_000, 2_000_000
@@ -32,6 +36,7 @@ LINKS_A_PAGE, FEWEST_LINKS, MOST_LINKS = 3, 3_000, 100_000
 MAX_LINKS_A_PAGE = 400
 MAX_SHAPES, MAX_SHAPES_A_PATH = 1_000, 12
 MAX_HOSTS = 200
+MAX_GRAPHQL = 40
 BATCH_BYTES = 5_000_000
 """How much HTML a batch searches for links; other bodies, which cost less, count a fifth."""
 QUICK_KNOWN = ("/robots.txt", "/sitemap.xml", "/.well-known/security.txt", "/openapi.json", "/swagger.json")
@@ -72,10 +77,18 @@ class Walk:
         self._links = self._shapes = self._read = 0
         self._paths: Counter[str] = Counter()
         self._hosts: dict[str, None] = {}
+        self._graphql: dict[tuple[Origin, str], None] = {}
         self._resolved = {resolution.name for resolution in view.resolutions}
-        self._lines: dict[tuple[str, str], Attempt] = {k: a for k, a in view.attempts.items() if k[0] == CHECK}
+        self._lines: dict[tuple[str, str], Attempt] = {
+            k: a for k, a in view.attempts.items() if k[0] in (CHECK, GRAPHQL)
+        }
         self._notes: dict[str, dict[str, None]] = {}
         self._remember(view)
+
+    def _see(self, link: Link) -> None:
+        path = link.target.partition("?")[0]
+        if "graphql" in path.lower() and not is_script(path) and not refusal(path):
+            self._graphql.setdefault((link.origin, path))
 
     def _remember(self, view: ScanView) -> None:
         sources = {link.url: link.source for link in view.links}
@@ -86,6 +99,7 @@ class Walk:
                     self.frontier.visit(origin, target, page.structure, sources.get(page.url, ""))
         for link in view.links:
             self.frontier.add(link)
+            self._see(link)
         self._links = len(view.links)
         self._shapes = len(view.shapes)
         for shape in view.shapes:
@@ -113,8 +127,9 @@ class Walk:
         self._read = 0
         facts: list[Judgement] = []
         for reply in replies:
-            if isinstance(reply.probe, HttpProbe) and reply.probe.check == CHECK:
-                facts += self._learn(reply, reply.probe)
+            if not isinstance(reply.probe, HttpProbe):
+                continue
+            facts += self._schema(reply) if reply.probe.check == GRAPHQL else self._learn(reply, reply.probe)
         new = attempts_from(PhaseName.CRAWL, replies, ()) | pushed_back(PhaseName.CRAWL, replies, slowed)
         for attempt in merge(self._lines, new, ()):
             self._lines[attempt.check, attempt.asset] = attempt
@@ -152,19 +167,44 @@ class Walk:
                 for link in self._new(Link(found.origin, found.target, depth + 1, found.source)):
                     self._links += 1
                     self.frontier.add(link)
+                    self._see(link)
                     yield link
-        for request in content.shapes:
-            path = f"{request.method} {request.url}"
-            if self._shapes < MAX_SHAPES and self._paths[path] < MAX_SHAPES_A_PATH:
-                for shape in self._new(request):
-                    self._shapes += 1
-                    self._paths[path] += 1
-                    yield shape
+        yield from self._requests(content.shapes)
         target = self._spec.target
         for host in content.hosts if target.kind is TargetKind.ORGANISATION else ():
             if host != target.host and target.covers_name(host) and len(self._hosts) < MAX_HOSTS:
                 self._hosts.setdefault(host)
                 yield from self._new(Asset(AssetType.SUBDOMAIN, host, "crawl", target.host))
+
+    def _requests(self, shapes: Iterable[RequestShape]) -> Iterable[Judgement]:
+        for request in shapes:
+            path = f"{request.method} {request.url}"
+            several = MAX_QUERIES if request.source == "graphql" else MAX_SHAPES_A_PATH
+            if self._shapes < MAX_SHAPES and self._paths[path] < several:
+                for shape in self._new(request):
+                    self._shapes += 1
+                    self._paths[path] += 1
+                    yield shape
+
+    def last(self) -> list[HttpProbe]:
+        """Once the pages are read: the question that an open GraphQL endpoint answers, where active checks are allowed."""
+        if self._spec.mode is not ScanMode.FULL or self._spec.touch.rank < Touch.ACTIVE.rank:
+            return []
+        places = [(origin, path) for origin in self.origins for path in graphql.USUAL_PLACES]
+        places += [place for place in self._graphql if place not in places]
+        fresh = [place for place in places[:MAX_GRAPHQL] if (GRAPHQL, str(place[0])) not in self._lines]
+        return [
+            HttpProbe(GRAPHQL, str(origin), graphql.introspection(origin, path), body_cap=SCRIPT_CAP)
+            for origin, path in fresh
+        ]
+
+    def _schema(self, reply: Reply) -> Iterable[Judgement]:
+        """The queries of an endpoint that told its schema."""
+        if reply.http is None or not graphql.is_open(reply.http.reply):
+            return
+        asset = reply.probe.asset
+        self._note(asset, f"GraphQL introspection is open at {reply.http.request.target[:80]}")
+        yield from self._requests(graphql.queries(reply.http.request, reply.http.reply))
 
     def lines(self, *, more: bool, stopped: bool) -> list[Attempt]:
         """The ledger's lines after a round. `more`: the walk goes on in another; `stopped`: the scan was cancelled."""

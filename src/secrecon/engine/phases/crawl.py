@@ -46,6 +46,8 @@ class CrawlPhase:
             del replies
             await ground.told(walk.frontier.visited, view.spec.budget.pages)
             probes = walk.next()
+        if not probes and not ground.stop.is_set() and (last := walk.last()):
+            judged += walk.learn(await ground.ask(last, keep=False), ground.network.slowed)
         stopped = ground.stop.is_set()
         more = bool(probes) and not stopped
         judged += walk.lines(more=more, stopped=stopped)
