@@ -22,6 +22,7 @@ from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.interaction import Payload
 from secrecon.model.record import Chunk, Progress
 from secrecon.model.scan import Attempt, EngineInfo, Outcome, PhaseName, ScanSpec
+from secrecon.net.hooks import HookSender
 from secrecon.net.resolver import Resolver
 from secrecon.service.context import Context, Policy
 from secrecon.service.people import add_user, create_key
@@ -177,6 +178,7 @@ async def make_context(folder: Path, **changes: object) -> Context:
         "clock": BentClock(),
         "policy": make_policy(),
         "engine": LittleEngine(),
+        "hooks": HookSender(("127.0.0.0/8", "::1"), Resolver((("127.0.0.1", 9),), timeout=0.2)),
         "passwords": quick_passwords(),
     }
     return Context(**{**parts, **changes})  # type: ignore[arg-type]

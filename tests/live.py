@@ -23,6 +23,8 @@ from secrecon.jobs.home import Home
 from secrecon.jobs.queue import ScanQueue
 from secrecon.jobs.runner import RunnerConfig
 from secrecon.net.clock import SystemClock
+from secrecon.net.hooks import HookSender
+from secrecon.net.resolver import Resolver
 from secrecon.service.context import Context, ScanEngine
 from secrecon.service.people import authorize_target, operator_for, session_cookie, sign_in
 from secrecon.store.database import Database, sqlite_url
@@ -77,6 +79,7 @@ class _Running:
             clock=SystemClock(),
             policy=make_policy(data_dir=self.folder, min_free_bytes=0),
             engine=self.engine,
+            hooks=HookSender(("127.0.0.0/8",), Resolver((("127.0.0.1", 9),), timeout=0.2)),
             passwords=quick_passwords(),
         )
         ada = await make_user(ctx, EMAIL, "enterprise")

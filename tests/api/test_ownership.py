@@ -5,7 +5,7 @@ A route that is not in the table fails the test, so a new one cannot be forgotte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
@@ -19,6 +19,8 @@ from secrecon.service.inventory import list_findings
 from secrecon.service.people import authorize_target, operator_for
 from secrecon.service.running import ScanRunner
 from secrecon.service.scans import submit_scan
+from secrecon.service.webhooks import create_webhook, try_webhook
+from secrecon.store import webhooks
 
 OPEN = {"nobody": 200, "other_key": 200, "other_session": 200, "key": 200, "session": 200}
 KEYED = {"nobody": 401, "other_key": 200, "other_session": 401, "key": 200, "session": 401}
@@ -65,6 +67,14 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/targets"): KEYED,
     ("GET", "/api/v1/credits"): KEYED,
     ("GET", "/api/v1/feeds"): KEYED,
+    ("GET", "/api/v1/webhooks"): KEYED,
+    ("POST", "/api/v1/webhooks"): {**KEYED, "other_key": 201, "key": 201},
+    ("PATCH", "/api/v1/webhooks/{webhook_id}"): KEYED_OWN,
+    ("POST", "/api/v1/webhooks/{webhook_id}/rotate"): KEYED_OWN,
+    ("POST", "/api/v1/webhooks/{webhook_id}/test"): {**KEYED_OWN, "key": 202},
+    ("GET", "/api/v1/webhooks/{webhook_id}/deliveries"): KEYED_OWN,
+    ("POST", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): {**KEYED_OWN, "key": 202},
+    ("DELETE", "/api/v1/webhooks/{webhook_id}"): {**KEYED_OWN, "key": 204},
     ("GET", "/api/v1/assets"): KEYED,
     ("GET", "/api/v1/assets/export"): KEYED,
     ("GET", "/api/v1/assets/changes"): KEYED,
@@ -81,12 +91,17 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/openapi.json"): OPEN,
 }
 ASK: dict[str, object] = {"message": "What should I fix first?"}
+HOOK: dict[str, object] = {"name": "Alerts", "url": "http://127.0.0.1:9/", "events": ["scan.finished"]}
 BODIES: dict[str, dict[str, object]] = {
-    "/api/agent/chat": ASK,
-    "/api/v1/agent/chat": ASK,
-    "/api/v1/agent/tools/{tool}": {},
-    "/api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
-    "/api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
+    "POST /api/v1/scan": {"target": "https://shop.acme.test"},
+    "POST /api/agent/chat": ASK,
+    "POST /api/v1/agent/chat": ASK,
+    "POST /api/v1/agent/tools/{tool}": {},
+    "POST /api/v1/webhooks": HOOK,
+    "POST /api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
+    "POST /api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
+    "PATCH /api/v1/assets/{asset_id}": {"tags": ["pci"]},
+    "PATCH /api/v1/webhooks/{webhook_id}": {"name": "Others"},
 }
 QUERIES = {"/api/v1/diff": "?to={private_id}&from={db_scan_id}", "/api/v1/trend": "?target=https://shop.acme.test"}
 LISTS = ("/api/v1/scans", "/api/v1/findings", "/api/v1/targets", "/api/v1/assets", "/api/assets")
@@ -94,11 +109,13 @@ LISTS = ("/api/v1/scans", "/api/v1/findings", "/api/v1/targets", "/api/v1/assets
 
 @dataclass(frozen=True)
 class Owned:
-    """What belongs to Ada: a scan through the API and one of the dashboard, both finished."""
+    """What belongs to Ada: a scan through the API and one of the dashboard, both finished; a webhook that was tried."""
 
     public: AcceptedScan
     private: AcceptedScan
     finding: int
+    webhook: int
+    delivery: int
 
     def fill(self, path: str) -> str:
         return (
@@ -108,6 +125,8 @@ class Owned:
             .replace("{private_id}", str(self.private.db_scan_id))
             .replace("{asset_id}", "1")
             .replace("{finding_id}", str(self.finding))
+            .replace("{webhook_id}", str(self.webhook))
+            .replace("{delivery_id}", str(self.delivery))
         )
 
 
@@ -123,7 +142,12 @@ async def owned(ctx: Context, ada: Person) -> Owned:
         await runner.finish(accepted.scan_id)
         made.append(accepted)
     (finding,) = (await list_findings(ctx, ada.caller)).items
-    return Owned(made[0], made[1], finding.id)
+    hook = await create_webhook(ctx, ada.caller, "Alerts", str(HOOK["url"]), ["scan.finished"])
+    tried = await try_webhook(ctx, ada.caller, hook.webhook.id)
+    async with ctx.db.transaction() as tx:
+        await webhooks.note(tx, replace(tried, next_try=None))
+    public, private = made
+    return Owned(public, private, finding.id, hook.webhook.id, tried.id)
 
 
 def ways(ada: Person, bob: Person) -> dict[str, dict[str, str]]:
@@ -140,8 +164,7 @@ def ways(ada: Person, bob: Person) -> dict[str, dict[str, str]]:
 async def test_who_may_call(
     client: httpx.AsyncClient, owned: Owned, ada: Person, bob: Person, method: str, path: str
 ) -> None:
-    bodies = {"POST": BODIES.get(path, {"target": "https://shop.acme.test"}), "PATCH": {"tags": ["pci"]}}
-    body = bodies.get(method)
+    body = BODIES.get(f"{method} {path}")
     found = {}
     for who, headers in ways(ada, bob).items():
         answer = await client.request(method, owned.fill(path + QUERIES.get(path, "")), headers=headers, json=body)

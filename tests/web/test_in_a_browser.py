@@ -23,6 +23,7 @@ from secrecon.service.context import Context
 from secrecon.service.people import authorize_target, operator_for
 from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.scans import find_scan, read_status
+from secrecon.service.webhooks import create_webhook, try_webhook
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -103,9 +104,12 @@ async def test_no_page_scrolls_sideways_or_complains(site: Site, chromium: Chrom
     ada = await make_user(site.ctx)
     accepted = await finished_scan(site.ctx, ada)
     await authorize_target(site.ctx, await operator_for(site.ctx, ada.email), ada.email, "acme.test")
+    hook = await create_webhook(site.ctx, ada, "Alerts", "http://127.0.0.1:9/" + "a" * 200, ["scan.finished"])
+    await try_webhook(site.ctx, ada, hook.webhook.id)
     paths = [
         "/sign-in", "/", "/scans/new", f"/scans/{accepted.scan_id}", f"/reports/{accepted.db_scan_id}", "/findings",
-        "/assets", "/assets/1", "/assets/changes", "/assets/surface", "/targets", "/settings", "/no-such-page",
+        "/assets", "/assets/1", "/assets/changes", "/assets/surface", "/targets",
+        "/integrations", f"/integrations/{hook.webhook.id}", "/settings", "/no-such-page",
     ]  # fmt: skip
     for width in (375, 768, 1440):
         for scheme in ("light", "dark"):

@@ -29,7 +29,7 @@ async def all_paths(ctx: Context, ada: Caller) -> list[str]:
     report = f"/reports/{accepted.db_scan_id}"
     return [
         "/", "/scans/new", f"/scans/{accepted.scan_id}", report, f"{report}?severity=critical&q=alert", "/findings",
-        "/assets", "/assets?type=ip", "/targets", "/settings", "/no-such-page", "/reports/12345",
+        "/assets", "/assets?type=ip", "/targets", "/integrations", "/settings", "/no-such-page", "/reports/12345",
     ]  # fmt: skip
 
 
@@ -125,6 +125,7 @@ async def test_empty_pages_say_what_to_do_next(browser: Browser, ada: Caller) ->
     assert "Start your first scan" in (await browser.page("/")).words
     assert "No findings yet" in (await browser.page("/findings")).words
     assert "secrecon targets authorize ada@acme.test" in (await browser.page("/targets")).words
+    assert "No webhook yet" in (await browser.page("/integrations")).words
     assert "Nothing here yet" in (await browser.page("/assets")).words
 
 

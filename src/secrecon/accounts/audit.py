@@ -30,6 +30,10 @@ class Action(StrEnum):
     SCAN_CANCELLED = "scan.cancelled"
     FINDING_DECIDED = "finding.decided"
     ASSET_NOTED = "asset.noted"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_ROTATED = "webhook.rotated"
+    WEBHOOK_REMOVED = "webhook.removed"
     PLAN_CHANGED = "plan.changed"
     REPORTS_NEED_KEY_CHANGED = "reports-need-key.changed"
 

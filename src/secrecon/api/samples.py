@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from secrecon.api import answer, shapes
 from secrecon.api import finding_shapes as told
+from secrecon.api.hook_shapes import DeliveryLine, NewWebhook, WebhookLine
 from secrecon.model.record import JsonValue
 
 SCAN_ID, DB_ID = shapes.SCAN_ID_EXAMPLE, shapes.DB_ID_EXAMPLE
@@ -140,12 +141,37 @@ _SURFACE = shapes.SurfaceAnswer.model_validate(
         "totals": {"domain": 1, "subdomain": 12, "finding": 2},
     }
 )
+_WEBHOOK = WebhookLine(
+    id=3,
+    name="Alerts",
+    url="https://hooks.example.com/secrecon",
+    events=["scan.finished", "finding.new"],
+    enabled=True,
+    disabled_why="",
+    created_at=BEGAN,
+)
+_NEW_WEBHOOK = NewWebhook(**_WEBHOOK.model_dump(), secret="whsec_" + "c2VjcmV0" * 5 + "c2U=")
+_DELIVERY = DeliveryLine(
+    id=12,
+    message_id="msg_" + "4f" * 16,
+    event="webhook.test",
+    state="waiting",
+    tries=0,
+    created_at=ENDED,
+    next_try_at=ENDED,
+    delivered_at=None,
+    status_code=None,
+    error="",
+    body='{"type": "webhook.test", "timestamp": "2026-11-23T19:34:10Z", "data": {"webhook": "Alerts"}}',
+)
 _LINES: Mapping[str, BaseModel] = {
     "listScans": _SCAN,
     "listFindings": _FINDING,
     "listAssets": _ASSET,
     "listAssetsBySession": _ASSET,
     "listAssetChanges": _CHANGE,
+    "listWebhooks": _WEBHOOK,
+    "listDeliveries": _DELIVERY,
     "listTargets": shapes.TargetLine(
         id=2,
         target="example.com",
@@ -245,6 +271,11 @@ _WHOLE: Mapping[str, BaseModel] = {
         findings=[_FINDING.fingerprint],
         known=2,
     ),
+    "createWebhook": _NEW_WEBHOOK,
+    "changeWebhook": _WEBHOOK,
+    "rotateWebhook": _NEW_WEBHOOK,
+    "testWebhook": _DELIVERY,
+    "replayDelivery": _DELIVERY,
     "oastStatus": _CALLBACKS,
     "oastStatusBySession": _CALLBACKS,
     "health": shapes.Health(status="ok"),

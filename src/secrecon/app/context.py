@@ -13,6 +13,7 @@ from secrecon.app.settings import Settings
 from secrecon.jobs.queue import ScanQueue
 from secrecon.model.errors import OperatorError
 from secrecon.net.clock import SystemClock
+from secrecon.net.hooks import HookSender
 from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
 from secrecon.service.context import Context, ListenerView, Policy
 from secrecon.store.database import Database, sqlite_url
@@ -68,6 +69,7 @@ async def open_installation(
                     data_dir=settings.data_dir,
                 ),
                 engine=build_engine(settings, clock, resolver, callbacks),
+                hooks=HookSender(settings.webhook_allow, resolver, settings.tls_ca),
                 listener=listener,
                 vault=vault_at(settings.secret_key_file or settings.data_dir / KEY_FILE),
                 language=language_of(settings, clock),

@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     reports_need_key: bool = Field(
         False, description="True: no report can be read by its link alone, not even one started through the API."
     )
+    webhook_allow: Words = Field(
+        (),
+        description="Names, addresses and CIDR blocks that webhooks may reach although they are private or without https.",
+    )
     plans_file: Path | None = Field(None, description="YAML file that replaces or adds plans.")
     metrics: Literal["off", "open"] = Field("off", description="Whether /metrics answers: off or open.")
     log_format: Literal["text", "json"] = Field(
@@ -165,7 +169,14 @@ class Settings(BaseSettings):
         return folder / "templates" if folder is not None else None
 
     @field_validator(
-        "scope_allow", "trusted_proxies", "dns_servers", "name_sources", "feed_keys", "template_keys", mode="before"
+        "scope_allow",
+        "webhook_allow",
+        "trusted_proxies",
+        "dns_servers",
+        "name_sources",
+        "feed_keys",
+        "template_keys",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -230,7 +241,7 @@ class Settings(BaseSettings):
             raise ValueError("each must be name=key")
         return value
 
-    @field_validator("scope_allow")
+    @field_validator("scope_allow", "webhook_allow")
     @classmethod
     def _allow(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         try:

@@ -7,7 +7,7 @@ needs of rooms that it must not choose itself, so that a worker, a web process a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,9 @@ from secrecon.engine.ports import ScanLog
 from secrecon.model.language import Language
 from secrecon.model.record import Chunk
 from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, Budget, EngineInfo, PhaseName, ScanMode, ScanSpec
+from secrecon.model.webhook import HookUrl
 from secrecon.net.clock import Clock
+from secrecon.net.hooks import HookReply
 from secrecon.net.resolver import Resolver
 from secrecon.service.bell import Bell
 from secrecon.service.room import Room
@@ -52,6 +54,18 @@ class ScanEngine(Protocol):
     async def run_chunk(self, spec: ScanSpec, step: str, round_: int, log: ScanLog) -> Chunk: ...
 
     async def close(self, scan_id: str) -> None: ...
+
+
+class HookPost(Protocol):
+    """Sends webhooks, through a gate of its own. `net` has one."""
+
+    async def judge(self, url: HookUrl) -> Sequence[str]:
+        """The addresses it may go to. Raises ScopeRefused, or the TargetError family."""
+        ...
+
+    async def post(self, url: HookUrl, headers: Mapping[str, str], body: bytes) -> HookReply:
+        """Send `body`. Raises ScopeRefused, and the TargetError family where no answer came."""
+        ...
 
 
 class ListenerView(Protocol):
@@ -104,6 +118,7 @@ class Context:
     clock: Clock
     policy: Policy
     engine: ScanEngine
+    hooks: HookPost
     listener: ListenerView | None = None
     language: Language | None = None
     draws: Draws = field(default_factory=Draws)

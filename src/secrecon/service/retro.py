@@ -8,11 +8,12 @@ it was verified. A changed scan gets a new version of its report, with the reaso
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from secrecon.model.asset import Technology
 from secrecon.model.finding import EvidenceLevel, Finding
+from secrecon.service.announce import became_exploited
 from secrecon.service.context import Context
 from secrecon.store import chunks, findings, scans
 
@@ -66,6 +67,15 @@ async def _one(ctx: Context, scan_id: str, findings_of: Callable[[Sequence[Techn
             days = max(0, int((ctx.clock.now() - seen) // 86_400))
             reasons = [words for finding, words in fresh if finding.fingerprint in put]
             await scans.new_version(tx, scan_id, _words(reasons, days), ctx.clock.now())
+            exploited = [
+                finding.cve_id
+                for finding, _ in fresh
+                if finding.fingerprint in put
+                and finding.kev
+                and finding.cve_id
+                and not _was_exploited(known, finding)
+            ]
+            await became_exploited(ctx, tx, scan, exploited)
     if put:
         ctx.bell.ring(scan_id)
     return len(put)
@@ -101,6 +111,11 @@ def _news(finding: Finding, known: Finding | None) -> tuple[Finding, str] | None
             severity=max(known.severity, finding.severity, key=lambda severity: severity.rank),
         )
     return finding, words
+
+
+def _was_exploited(known: Mapping[str, Finding], finding: Finding) -> bool:
+    before = known.get(finding.fingerprint)
+    return before is not None and before.kev is True
 
 
 def _words(reasons: Sequence[str], days: int) -> str:

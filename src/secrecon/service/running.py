@@ -11,12 +11,13 @@ import structlog
 from secrecon.accounts.credits import give_back_credit
 from secrecon.model.errors import NotFound
 from secrecon.model.scan import PhaseName, ScanStatus
+from secrecon.service.announce import assets_appeared, scan_ended
 from secrecon.service.callbacks import settle_callbacks
 from secrecon.service.context import Context
 from secrecon.service.narrating import write_narrative
 from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.settling import settle_findings
-from secrecon.store import asset_states, audit, chunks, logins, scans, users
+from secrecon.store import asset_states, audit, chunks, findings, logins, scans, users
 from secrecon.store.database import Transaction
 from secrecon.store.scans import StoredScan
 
@@ -63,10 +64,12 @@ class ScanRunner:
                 await settle_findings(tx, scan)
                 now = ctx.clock.now()
                 if scan.spec.retest is None:
-                    await asset_states.settle(tx, scan, now)
+                    await assets_appeared(ctx, tx, scan, await asset_states.settle(tx, scan, now))
                 cancelled = scan.cancel_requested is not None
                 await scans.finish(tx, scan_id, ScanStatus.COMPLETE, now, cancelled=cancelled, not_run=not_run)
                 await logins.drop(tx, scan_id)
+                found = await findings.of_scan(tx, scan_id, ctx.clock.now())
+                await scan_ended(ctx, tx, scan, ScanStatus.COMPLETE, found, cancelled=cancelled)
                 await self._archive(tx, scan)
         await self._ended(scan_id)
 
@@ -83,6 +86,8 @@ class ScanRunner:
             await logins.drop(tx, scan_id)
             if ended:
                 await give_back_credit(tx, ctx.clock, scan_id)
+                found = await findings.of_scan(tx, scan_id, ctx.clock.now())
+                await scan_ended(ctx, tx, scan, ScanStatus.ERROR, found, cancelled=False)
         await self._ended(scan_id)
 
     async def unfinished(self) -> tuple[str, ...]:

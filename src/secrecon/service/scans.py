@@ -14,7 +14,7 @@ from dataclasses import replace
 from secrecon.accounts import audit
 from secrecon.accounts.audit import Action
 from secrecon.accounts.caller import Caller
-from secrecon.accounts.credits import take_credit
+from secrecon.accounts.credits import balance, month_of, take_credit
 from secrecon.accounts.plans import plan_of
 from secrecon.accounts.targets import find_authorization
 from secrecon.model.codec import dump, load
@@ -24,6 +24,7 @@ from secrecon.model.record import JsonValue, ScanEvent
 from secrecon.model.scan import ScanMode, ScanSpec, ScanStatus, Touch
 from secrecon.model.target import Target, parse_target
 from secrecon.net.gate import screen
+from secrecon.service.announce import credits_used
 from secrecon.service.answers import AcceptedScan, ScanRequest, ScanSummary, StatusView
 from secrecon.service.context import Context
 from secrecon.service.listing import DEFAULT_LIMIT, Listing, check_limit, cut, read_cursor
@@ -74,6 +75,9 @@ async def submit_scan(
                 return _replay(kept, body)
         plan = plan_of(ctx.policy.plans, caller.plan)
         await take_credit(tx, ctx.clock, caller.account_id, plan, spec.scan_id)
+        left = await balance(tx, ctx.clock, caller.account_id, plan)
+        month = month_of(ctx.clock.now())
+        await credits_used(ctx, tx, caller.account_id, left.limit, left.remaining or 0, month)
         await _store(ctx, tx, caller, request, spec, accepted)
         if login is not None:
             await logins.add(tx, spec.scan_id, ctx.vault.seal(dump(login), LOGIN), ctx.clock.now())

@@ -86,8 +86,9 @@ class _Ledger:
     gone: list[int]
 
 
-async def settle(tx: Transaction, scan: StoredScan, at: float) -> None:
-    """Compare what a scan saw with what was known of its target; write states, changes and their events."""
+async def settle(tx: Transaction, scan: StoredScan, at: float) -> tuple[tuple[AssetType, str], ...]:
+    """Compare what a scan saw with what was known of its target; write states, changes and their events. The assets that
+    appeared."""
     seen = sightings(await _facts(tx, scan.scan_id), scan.spec.target)
     known = await _known(tx, scan)
     rows = await _rows(tx, scan.account_id, seen)
@@ -102,6 +103,7 @@ async def settle(tx: Transaction, scan: StoredScan, at: float) -> None:
     for old in known.values():
         _unseen(ledger, old, looked(old.looks, attempts) and _asked(old, asked))
     await _write(tx, scan, at, ledger, seen, rows)
+    return tuple((type_, value) for _, type_, value, kind, _ in ledger.changes if kind is ChangeKind.APPEARED)
 
 
 def _asked(old: _Known, asked: set[str]) -> bool:

@@ -436,3 +436,40 @@ asset_change = sa.Table(
     sa.Column("at", _TIME, nullable=False),
     sa.Index("ix_asset_change_account_id_id", "account_id", "id"),
 )
+
+webhook = sa.Table(
+    "webhook",
+    METADATA,
+    _id(),
+    _account(),
+    sa.Column("name", SafeText, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("events", sa.Text, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("old_secret", sa.Text),
+    sa.Column("old_until", _TIME),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("disabled", _TIME),
+    sa.Column("disabled_why", SafeText, nullable=False),
+    sa.Index("ix_webhook_account_id", "account_id"),
+)
+
+webhook_delivery = sa.Table(
+    "webhook_delivery",
+    METADATA,
+    _id(),
+    sa.Column("webhook_id", _ID, sa.ForeignKey("webhook.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("message_id", sa.String(40), nullable=False),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("body", SafeText, nullable=False),
+    sa.Column("dedup", _DIGEST),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_try", _TIME, index=True),
+    sa.Column("delivered", _TIME),
+    sa.Column("last_try", _TIME),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", SafeText, nullable=False),
+    sa.UniqueConstraint("webhook_id", "dedup"),
+    sa.Index("ix_webhook_delivery_webhook_id_id", "webhook_id", "id"),
+)

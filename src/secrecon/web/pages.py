@@ -48,6 +48,7 @@ NAVIGATION = (
     ("/findings", "Findings", "flag"),
     ("/assets", "Assets", "globe"),
     ("/targets", "Targets", "target"),
+    ("/integrations", "Integrations", "plug"),
     ("/settings", "Settings", "gear"),
 )
 

@@ -17,6 +17,7 @@ import structlog
 from secrecon.engine.phases.match import findings_of
 from secrecon.intel.knowledge import Knowledge
 from secrecon.model.errors import SecReconError
+from secrecon.service.announce import feed_unhealthy
 from secrecon.service.context import Context
 from secrecon.service.feeds_state import FeedStore
 from secrecon.service.retro import retro_match
@@ -68,6 +69,16 @@ class FeedKeeper:
         log.info("looked up again", index=name, scans=result.looked, changed=result.changed, findings=result.news)
         return True
 
+    async def tell(self) -> int:
+        """Announce the feeds that have an alarm; how many have one. Who was told today is not told again."""
+        manifest = await asyncio.to_thread(self._store.load)
+        alarms = [(entry.name, entry.alarm) for entry in manifest.entries.values() if entry.alarm]
+        if manifest.index_alarm:
+            alarms.append(("index", manifest.index_alarm))
+        for name, alarm in alarms:
+            await feed_unhealthy(self._ctx, name, alarm)
+        return len(alarms)
+
     async def _run(self) -> None:
         while True:
             try:
@@ -79,6 +90,7 @@ class FeedKeeper:
                     self._fetched = self._ctx.clock.monotonic()
                     await self._bring(self._fetch)
                 await self.look()
+                await self.tell()
             except SecReconError as error:
                 log.warning("the feeds could not be looked after; it is tried again later", error=str(error))
             await self._ctx.clock.sleep(LOOK_EVERY)

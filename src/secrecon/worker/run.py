@@ -1,4 +1,4 @@
-"""What a worker process runs: the queue's runner over the scan's use cases, and the regular tidying up.
+"""What a worker process runs: the queue's runner over the scan's use cases, the webhooks, and the regular tidying up.
 
 Composes, decides nothing. The listener outlives the rounds under way, because they wait for its callbacks.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 
 import structlog
 
@@ -14,6 +15,7 @@ from secrecon.jobs.queue import ScanQueue
 from secrecon.jobs.runner import Runner, RunnerConfig
 from secrecon.model.errors import SecReconError
 from secrecon.service.context import Context
+from secrecon.service.delivering import Deliverer
 from secrecon.service.housekeeping import tidy
 from secrecon.service.running import ScanRunner
 from secrecon.worker.ear import Ear, FarEar
@@ -40,7 +42,8 @@ class Worker:
         self._ear = ear
         self._feeds = feeds
         self._runner = Runner(ctx.db, queue, ScanRunner(ctx), ctx.clock, config)
-        self._tidying: asyncio.Task[None] | None = None
+        self._deliverer = Deliverer(ctx, random.SystemRandom())
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def running(self) -> frozenset[str]:
@@ -50,17 +53,17 @@ class Worker:
     async def start(self) -> None:
         """Begin to take scans. Raises OperatorError where the queue cannot be used."""
         await self._runner.start()
-        self._tidying = asyncio.create_task(self._tidy())
+        self._tasks = [asyncio.create_task(self._tidy()), asyncio.create_task(self._deliverer.run())]
         if self._feeds is not None:
             await self._feeds.start()
         log.info("worker started")
 
     async def stop(self, timeout: float = STOP_SECONDS) -> None:
         """Take no more scans, let the rounds under way end for up to `timeout` seconds, then close the listener."""
-        if self._tidying is not None:
-            self._tidying.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._tidying
+                await task
         if self._feeds is not None:
             await self._feeds.stop()
         await self._runner.stop(timeout)
