@@ -19,6 +19,7 @@ from secrecon.api.problem import MEDIA_TYPE, TITLES
 from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings
 from secrecon.service.running import ScanRunner
+from secrecon.service.webhooks import create_webhook, try_webhook
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -108,6 +109,9 @@ async def test_what_is_answered_is_what_is_described(
             await runner.run_step(accepted["scan_id"], step, 0)
         await runner.finish(accepted["scan_id"])
     (finding,) = (await list_findings(ctx, ada.caller)).items
+    hook = await create_webhook(ctx, ada.caller, "Alerts", "http://127.0.0.1:9/", ["scan.finished"])
+    await try_webhook(ctx, ada.caller, hook.webhook.id)
+    ids = {"finding_id": finding.id, "webhook_id": hook.webhook.id, "later": later["db_scan_id"]}
     for method, path, operation in operations(document):
         if method != "get" or path in ("/metrics", "/api/scan/{scan_id}/events"):
             continue
@@ -115,7 +119,7 @@ async def test_what_is_answered_is_what_is_described(
             path += "?from={db_scan_id}&to={later}"
         if path == "/api/v1/trend":
             path += "?target=shop.acme.test"
-        url = path.format(**started, later=later["db_scan_id"], finding_id=finding.id)
+        url = path.format(**started, **ids)
         answer = await client.get(url, headers={**ada.key, **ada.cookie})
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}
