@@ -24,7 +24,7 @@ from secrecon.net.clock import SystemClock
 from secrecon.net.feeds import FeedFetcher
 from secrecon.service.context import Context
 from secrecon.service.feeds import FeedOutcome, Told, sync_feeds
-from secrecon.service.feeds_state import FeedStore
+from secrecon.service.feeds_state import FeedEntry, FeedStore
 from secrecon.worker.feeds import FeedKeeper
 
 log_ = structlog.get_logger("secrecon.feeds")
@@ -83,6 +83,10 @@ def index_trouble(store: FeedStore) -> str:
     return ""
 
 
+def _left(entry: FeedEntry) -> str:
+    return "the last good copy was used" if entry.sha256 else "nothing of it was used"
+
+
 class Library:
     """What scans look things up in: the core, and the index in use, which is opened again when it was replaced. Whoever took
     one keeps it to the end. `broken`: why the index cannot be used, "" where it can or there is none."""
@@ -123,8 +127,9 @@ class Library:
         if self.broken:
             made.append(FeedInfo("index", "", 0, "", f"alarm: {self.broken}; the curated core was used alone"))
         made += [
-            FeedInfo(name, "", 0, "", f"alarm: {alarm}; nothing of it was used")
-            for name, alarm in sorted(alarms.items())
+            FeedInfo(entry.name, entry.date, entry.rows, entry.sha256, f"alarm: {entry.alarm}; {_left(entry)}")
+            for name, entry in sorted(manifest.entries.items())
+            if name in alarms
         ]
         return tuple(made)
 

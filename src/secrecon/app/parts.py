@@ -11,10 +11,10 @@ from pathlib import Path
 from secrecon import __version__
 from secrecon.app.armory import Armory
 from secrecon.app.feeds import Library
+from secrecon.app.fingerprints import Prints
 from secrecon.app.nmap_file import NmapFile
 from secrecon.app.rules_digest import rules_digest
 from secrecon.app.settings import Settings, server_address
-from secrecon.detect.fingerprint import Fingerprints
 from secrecon.detect.name_sources import NameSource, chosen, read_sources
 from secrecon.detect.service_rules import ServiceRules
 from secrecon.engine.phase import Dialogue, Phase
@@ -80,17 +80,18 @@ def build_phases(
     armory: Armory | None = None,
     clock: Clock | None = None,
     library: Library | None = None,
+    prints: Prints | None = None,
 ) -> Sequence[Phase | Dialogue]:
     """The pipeline in order."""
     armory, clock = armory or Armory(settings), clock or SystemClock()
     library = library or Library(settings, core)
-    services = ServiceRules.load()
+    prints, services = prints or Prints(settings), ServiceRules.load()
     return (
         ResolvePhase(),
         DiscoverPhase(ports=settings.web_ports, sources=name_sources(settings), fetch=PassiveFetcher().fetch),
         ProbePhase(settings.web_ports),
         ServicesPhase(services, services.chosen(settings.service_ports), NmapFile(settings, services).patterns),
-        FingerprintPhase(Fingerprints.load()),
+        FingerprintPhase(prints.current),
         CrawlPhase(),
         MatchPhase(library.current),
         HygienePhase(),
@@ -162,9 +163,12 @@ def build_client(
     return OastClient(settings.oast_server, clock, options, source, identity, on_gap, heard)
 
 
-def build_info(library: Library, armory: Armory | None = None) -> EngineInfo:
+def build_info(library: Library, armory: Armory | None = None, prints: Prints | None = None) -> EngineInfo:
     """What every report says of the engine: version, rules and data."""
-    return EngineInfo(__version__, rules_digest(), (*library.feeds(), *(armory.feeds() if armory else ())))
+    known = library.feeds()
+    rest = [feed for source in (prints, armory) if source is not None for feed in source.feeds()]
+    names = {feed.name for feed in known}
+    return EngineInfo(__version__, rules_digest(), (*known, *(feed for feed in rest if feed.name not in names)))
 
 
 def build_engine(
@@ -172,10 +176,10 @@ def build_engine(
 ) -> Engine:
     """The engine with every phase."""
     core, armory = load_core(), Armory(settings)
-    library = Library(settings, core)
+    library, prints = Library(settings, core), Prints(settings)
     return Engine(
-        phases=build_phases(settings, core, armory, clock, library),
-        info=lambda: build_info(library, armory),
+        phases=build_phases(settings, core, armory, clock, library, prints),
+        info=lambda: build_info(library, armory, prints),
         clock=clock,
         resolver=resolver,
         callbacks=callbacks,

@@ -91,6 +91,10 @@ class Fingerprints:
         whole = "\0".join(f"{name}\0{text}" for name, text in sorted(files.items()))
         return cls(parse_files(files), hashlib.sha256(whole.encode("utf-8")).hexdigest())
 
+    def with_more(self, more: Iterable[Fingerprint], digest: str) -> Fingerprints:
+        """These and others, searched together. `digest`: of the file that the others came from."""
+        return Fingerprints([*self.all, *more], hashlib.sha256(f"{self.digest} {digest}".encode()).hexdigest())
+
     def identify(
         self,
         asset: str,
@@ -187,7 +191,7 @@ class Fingerprints:
             name=fingerprint.id,
             version=hit.version,
             cpe=fingerprint.cpe,
-            evidence=hit.evidence,
+            evidence=_sourced(hit.evidence, fingerprint),
             confidence=confidence,
             distribution=own or (backdrop if is_built else ""),
             package=told.package,
@@ -206,7 +210,8 @@ class Fingerprints:
             for other in self._by_id[name].implies:
                 fingerprint = self._by_id[other]
                 weight = round(confidence * IMPLIED, 2)
-                implied.append(Technology(asset, other, "", fingerprint.cpe, f"implied by {name}", weight))
+                evidence = _sourced(f"implied by {name}", self._by_id[name])
+                implied.append(Technology(asset, other, "", fingerprint.cpe, evidence, weight))
                 queue.append((other, weight))
         return implied
 
@@ -250,7 +255,12 @@ def _backdrop(seen: Observation) -> str:
 
 def _version(groups: dict[str, str]) -> str:
     text = groups.get("version", "").strip(".-_ ")
-    return text if len(text) <= MAX_VERSION else ""
+    return text if len(text) <= MAX_VERSION and text[:1].isdigit() else ""
+
+
+def _sourced(evidence: str, fingerprint: Fingerprint) -> str:
+    """The evidence, with who knows it where that is not us."""
+    return f"{evidence} (told by {fingerprint.source})" if fingerprint.source else evidence
 
 
 def _shown(text: str) -> str:

@@ -86,7 +86,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """One technology and how it is told."""
+    """One technology and how it is told. `source`: the feed that it came from, "" for our own."""
 
     id: str
     name: str
@@ -94,6 +94,7 @@ class Fingerprint:
     cpe: str
     implies: tuple[str, ...]
     signals: tuple[Signal, ...]
+    source: str = ""
 
 
 def parse_files(files: Mapping[str, str]) -> tuple[Fingerprint, ...]:

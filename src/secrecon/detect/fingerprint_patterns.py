@@ -43,16 +43,22 @@ class PatternSet:
     in."""
 
     def __init__(self, patterns: Iterable[str], *, exact: bool = False) -> None:
-        """Compile all; raises BadPattern naming the first that is none."""
-        self._singles = [compile_pattern(pattern, exact=exact) for pattern in patterns]
-        self._set = re2.Set.SearchSet(_options(exact=exact)) if self._singles else None
+        """Compile all into one; raises BadPattern naming the first that is none. Each by itself is compiled when it first
+        occurs: of thousands, a page holds a handful."""
+        self._patterns = list(patterns)
+        self._exact = exact
+        self._singles: dict[int, re2._Regexp] = {}
+        self._set = re2.Set.SearchSet(_options(exact=exact)) if self._patterns else None
         if self._set is not None:
-            for single in self._singles:
-                self._set.Add(single.pattern)
+            for pattern in self._patterns:
+                try:
+                    self._set.Add(_encoded(pattern))
+                except re2.error as error:
+                    raise BadPattern(f"pattern {pattern!r} is not RE2: {error}") from error
             self._set.Compile()
 
     def __len__(self) -> int:
-        return len(self._singles)
+        return len(self._patterns)
 
     def matching(self, text: bytes) -> tuple[int, ...]:
         """The indexes of the patterns that occur somewhere in `text`, ascending."""
@@ -62,7 +68,10 @@ class PatternSet:
 
     def search(self, index: int, text: bytes) -> Match | None:
         """The first occurrence of one pattern, with its named groups."""
-        found = self._singles[index].search(text)
+        single = self._singles.get(index)
+        if single is None:
+            single = self._singles[index] = compile_pattern(self._patterns[index], exact=self._exact)
+        found = single.search(text)
         if found is None:
             return None
         # With Latin-1 options, re2 gives the names of groups as bytes too.
@@ -76,11 +85,15 @@ def _text(value: bytes | str) -> str:
 
 def compile_pattern(pattern: str, *, exact: bool = False) -> re2._Regexp:
     """One pattern, compiled. Raises BadPattern."""
+    try:
+        return re2.compile(_encoded(pattern), _options(exact=exact))
+    except re2.error as error:
+        raise BadPattern(f"pattern {pattern!r} is not RE2: {error}") from error
+
+
+def _encoded(pattern: str) -> bytes:
     if len(pattern) > MAX_PATTERN:
         raise BadPattern(f"pattern is longer than {MAX_PATTERN} characters")
     if not pattern.isascii():
         raise BadPattern(f"pattern is not plain ASCII: {pattern!r}")
-    try:
-        return re2.compile(pattern.encode("ascii"), _options(exact=exact))
-    except re2.error as error:
-        raise BadPattern(f"pattern {pattern!r} is not RE2: {error}") from error
+    return pattern.encode("ascii")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from secrecon.detect import wappalyzer
 from secrecon.intel.feeds import archives
 from secrecon.intel.feeds.errors import FeedBroken
 from secrecon.intel.feeds.kinds import ABOUT, Kind
@@ -29,6 +30,7 @@ SHRUNK = 0.9
 FUTURE = datetime.timedelta(days=2)
 TEMPLATE_SUFFIXES = (".yaml", ".yml", ".txt", ".json", ".js")
 MAX_TEMPLATE_FILES = 100_000
+MAX_FINGERPRINTS = 50_000_000
 _SAFE = re.compile(r"[A-Za-z0-9._@+-]{1,120}")
 _SUFFIXES = re.compile(r"(?:\.(?:json|gz|xz|zst|bin))+$")
 _YEAR = re.compile(r"nvdcve-2\.0-(\d{4}|modified|recent)\b")
@@ -141,8 +143,11 @@ def _counted(file: SourceFile, kind: Kind) -> Counted:
         )
         return _some(Counted(found), file.name)
     with _opened(file.path) as packed:
-        text = whole(packed, 200_000_000)
-    return _some(Counted(text.count(b'"cats"')), file.name)
+        text = whole(packed, MAX_FINGERPRINTS)
+    try:
+        return _some(Counted(wappalyzer.read(text).technologies), file.name)
+    except ValueError as error:
+        raise FeedBroken(f"{file.name}: not a file of fingerprints: {error}") from error
 
 
 def _some(counted: Counted, name: str) -> Counted:

@@ -61,7 +61,7 @@ async def routes() -> AsyncIterator[Routes]:
 
 async def scan(url: str) -> Watched:
     watched = Watched()
-    engine = make_engine((ProbePhase(), FingerprintPhase(Fingerprints.load())))
+    engine = make_engine((ProbePhase(), FingerprintPhase(Fingerprints.load)))
     await engine.run(make_spec(url), watched.log)
     return watched
 
@@ -133,7 +133,7 @@ async def test_the_path_of_the_target_is_looked_at_too(routes: Routes) -> None:
 async def test_a_start_page_that_does_not_answer_is_not_called_done(routes: Routes) -> None:
     """The probe step needs one answer, so the page falls silent after it."""
     routes.pages = {"/": (200, "text/html", b"<html>plain</html>")}
-    phase = FingerprintPhase(Fingerprints.load())
+    phase = FingerprintPhase(Fingerprints.load)
     watched = Watched()
     engine = make_engine((ProbePhase(),))
     spec = make_spec(routes.origin)

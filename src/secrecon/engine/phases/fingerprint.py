@@ -8,7 +8,7 @@ problem here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from secrecon.detect.fingerprint import Fingerprints, dedupe
@@ -42,7 +42,7 @@ class FingerprintPhase:
     modes: ClassVar[frozenset[ScanMode]] = frozenset(ScanMode)
     max_rounds: ClassVar[int] = 2
 
-    def __init__(self, fingerprints: Fingerprints) -> None:
+    def __init__(self, fingerprints: Callable[[], Fingerprints]) -> None:
         self._fingerprints = fingerprints
 
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
@@ -74,7 +74,7 @@ class FingerprintPhase:
         found: list[Technology] = []
         for reply in replies:
             if reply.http is not None:
-                found += self._fingerprints.identify(asset, reply.http, leave_out=later)
+                found += self._fingerprints().identify(asset, reply.http, leave_out=later)
         yield from dedupe(found)
         if any(reply.outcome is Outcome.DONE for reply in replies if _tag(reply) == PAGE):
             yield _attempt(asset, replies)
@@ -84,9 +84,9 @@ class FingerprintPhase:
         for reply in replies:
             assert isinstance(reply.probe, HttpProbe)
             if _tag(reply) == SCRIPT:
-                found += self._fingerprints.identify_script(asset, reply.probe.request, reply.http)
+                found += self._fingerprints().identify_script(asset, reply.probe.request, reply.http)
             elif reply.http is not None and _is_icon(reply.http):
-                found += self._fingerprints.identify_icon(asset, reply.http.reply.body)
+                found += self._fingerprints().identify_icon(asset, reply.http.reply.body)
         known = [technology for technology in view.technologies if technology.asset == asset]
         names = {technology.name for technology in known}
         yield from (t for t in dedupe([*known, *found]) if t not in known and (t.version or t.name not in names))
@@ -107,7 +107,7 @@ class FingerprintPhase:
         return [*list(icons)[:1], *ranked[:MAX_SCRIPTS]]
 
     def _rank(self, asset: str, link: Link) -> int:
-        found = self._fingerprints.identify_script(asset, HttpRequest(link.origin, target=link.target), None)
+        found = self._fingerprints().identify_script(asset, HttpRequest(link.origin, target=link.target), None)
         if not found:
             return 1
         return 2 if all(technology.version for technology in found) else 0
