@@ -13,6 +13,7 @@ from tests.report.conftest import FEEDS, NOW, entry, make_finding, make_record, 
 from secrecon.model.finding import Severity
 from secrecon.model.record import ScanRecord
 from secrecon.report import as_document, build, to_json
+from secrecon.report.assemble import LEFT_OUT, _bounded
 
 DOCUMENTED = {
     "id", "title", "severity", "cve_id", "KEV_Status", "confidence_score", "oast_verified", "evidence_level", "cvss",
@@ -92,3 +93,13 @@ def test_history_is_told() -> None:
     finding = build(replace(make_record(), findings=(entry(make_finding()),))).facts.findings[0]
     assert finding.first_seen < finding.last_seen
     assert NOW > 0
+
+
+def test_all_evidence_together_is_bounded_and_the_worst_keep_theirs() -> None:
+    findings = build(make_record(make_finding(), make_finding(severity=Severity.LOW, location="/b"))).facts.findings
+    size = sum(len(item.request) + len(item.response) for item in findings[0].evidence)
+    whole, cut = _bounded(list(findings), size)
+    assert whole == findings[0]
+    assert cut.evidence[0].request == cut.evidence[0].response == ""
+    assert cut.evidence[0].curl
+    assert cut.evidence[0].matcher.endswith(LEFT_OUT)

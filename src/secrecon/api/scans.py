@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,6 +23,8 @@ from secrecon.service.reports import NO_REPORT, read_report, read_verdict
 from secrecon.service.scans import cancel_scan, read_status, submit_scan
 
 router = APIRouter(tags=["scans"])
+_RENDERERS = ThreadPoolExecutor(2, "export")
+"""Large exports take hundreds of megabytes for a second: two at a time, the others wait their turn."""
 
 MAX_IDEMPOTENCY_KEY = 255
 ScanId = Annotated[
@@ -180,7 +184,7 @@ async def export(
     if format not in FORMATS:
         raise BadInput(f"format must be one of {', '.join(FORMATS)}", "format")
     found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
-    content, media_type, name = await run_in_threadpool(render, found, format)
+    content, media_type, name = await asyncio.get_running_loop().run_in_executor(_RENDERERS, render, found, format)
     return Response(
         content,
         media_type=media_type,

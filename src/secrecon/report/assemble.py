@@ -6,6 +6,7 @@ All text from outside is made safe to show here, once. Findings are ordered wors
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from secrecon.model.asset import Asset, Page, RequestShape, Service, Technology, TlsInfo
 from secrecon.model.finding import Evidence, Threat
@@ -37,6 +38,9 @@ from secrecon.report.risk import weight
 from secrecon.report.text import block, iso, line
 
 MOST_EVIDENCE = 20
+MOST_CHARACTERS = 100_000_000
+"""Of all evidence of a report; the worst findings have theirs first. Keeps every export's memory bounded."""
+LEFT_OUT = "[left out: the report holds the evidence of the worst findings, up to 100 million characters]"
 
 
 def build(record: ScanRecord) -> Report:
@@ -142,7 +146,7 @@ def _evidence(item: Evidence) -> EvidenceItem:
 
 def _facts(record: ScanRecord) -> Facts:
     spec = record.spec
-    findings = sorted((show_finding(entry) for entry in record.findings), key=_finding_order)
+    findings = _bounded(sorted((show_finding(entry) for entry in record.findings), key=_finding_order))
     seconds = None
     if record.started is not None and record.finished is not None:
         seconds = round(max(record.finished - record.started, 0.0), 3)
@@ -176,6 +180,19 @@ def _facts(record: ScanRecord) -> Facts:
         rules_digest=record.engine.rules_digest,
         self_test=_self_test(record.self_test),
     )
+
+
+def _bounded(findings: list[ReportFinding], most: int = MOST_CHARACTERS) -> list[ReportFinding]:
+    """The findings, which are ordered worst first, with the long texts of the evidence beyond `most` characters left out."""
+    kept, spent = [], 0
+    for finding in findings:
+        spent += sum(len(item.request) + len(item.response) + len(item.callback) for item in finding.evidence)
+        kept.append(finding if spent <= most else replace(finding, evidence=tuple(map(_short, finding.evidence))))
+    return kept
+
+
+def _short(item: EvidenceItem) -> EvidenceItem:
+    return replace(item, request="", response="", callback="", matcher=f"{item.matcher}\n{LEFT_OUT}".strip())
 
 
 def _finding_order(finding: ReportFinding) -> tuple[int, int, int, str, str, str, int]:

@@ -57,11 +57,9 @@ def escape(text: str) -> str:
 
 def fenced(text: str) -> str:
     """Text as a fenced block that it cannot leave."""
-    longest = run = 0
-    for character in text:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    fence = "`" * max(3, longest + 1)
+    fence = "```"
+    while fence in text:
+        fence += "`"
     return f"{fence}text\n{text}\n{fence}"
 
 
