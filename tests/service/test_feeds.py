@@ -337,3 +337,51 @@ async def test_what_is_kept_is_told_and_what_cannot_be_read_is_an_alarm(store: F
     (store.root / "manifest.json").write_text("[]", "utf-8")
     (broken,) = kept_feeds(data, NOW)
     assert (broken.state, "cannot be understood" in broken.problem) == ("alarm", True)
+
+
+def test_an_older_file_by_hand_is_no_trouble_of_the_feed(store: FeedStore, tmp_path: Path) -> None:
+    """Neither where it is smaller too, as last year's scores are."""
+    scores = {f"CVE-2026-{1000 + number}": (0.5, 0.9) for number in range(20)}
+    (tmp_path / "new").write_bytes(madeup.epss(scores))
+    older = madeup.epss({"CVE-2026-1000": (0.5, 0.9)}, date="2025-08-17")
+    (tmp_path / "old").write_bytes(older)
+    import_files(store, [tmp_path / "new"], NOW)
+    (outcome,) = import_files(store, [tmp_path / "old"], NOW)
+    assert "old: it is dated 2025-08-17, older than the kept one" in outcome.problem
+    assert (outcome.changed, outcome.rows) == (False, 20)
+    (feed,) = feeds_health(store, [], NOW)
+    assert (feed.state, feed.problem, feed.rows) == ("good", "", 20)
+
+
+def test_a_file_that_tells_nothing_is_an_alarm_of_the_feed_that_its_name_tells(
+    store: FeedStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes(b"x")
+    for name in ("known_exploited_vulnerabilities.json", "nvdcve-2.0-2024.json.xz", "cat.jpg"):
+        (tmp_path / name).write_bytes(b"" if name.startswith("known") else b"what is this")
+    paths = [
+        tmp_path / name for name in ("known_exploited_vulnerabilities.json", "nvdcve-2.0-2024.json.xz", "cat.jpg")
+    ]
+    kev, nvd, cat, pictures = import_files(store, [*paths, folder], NOW)
+    assert (kev.name, kev.problem) == ("kev", "known_exploited_vulnerabilities.json: the file is empty")
+    assert nvd.name == "nvd-2024"
+    assert "none of those that can be read" in nvd.problem
+    assert cat.name == "cat.jpg"
+    assert cat.problem.startswith("not used: ")
+    assert pictures.name == "pictures"
+    assert "A folder is taken for a set of templates" in pictures.problem
+    assert {feed.name: feed.state for feed in feeds_health(store, [], NOW)} == {"kev": "alarm", "nvd-2024": "alarm"}
+
+
+def test_a_folder_is_called_what_the_operator_calls_it(store: FeedStore, tmp_path: Path) -> None:
+    folder = tmp_path / "checks"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.yaml").write_text(f"id: one-{number}\ninfo:\n  name: One\n  author: us\n", "utf-8")
+    import_files(store, [folder], NOW)
+    for number in range(1, 20):
+        (folder / f"{number}.yaml").unlink()
+    (outcome,) = import_files(store, [folder], NOW)
+    assert outcome.problem.startswith("checks: it has 1 records where the kept one has 20")

@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from secrecon.intel.feeds.errors import FeedBroken
+from secrecon.intel.feeds.errors import FeedBroken, FeedOlder
 from secrecon.model.errors import BadInput, OperatorError
 from secrecon.service.feed_intake import Given, admit, alarmed
 from secrecon.service.feeds import FeedOutcome, Told, indexed, nobody
@@ -146,9 +146,9 @@ def _take(
         manifest = admit(store, manifest, given, now)
     except FeedBroken as error:
         kept = known or FeedEntry(entry.name, entry.kind)
-        return alarmed(manifest, entry.name, entry.kind, str(error), now), FeedOutcome(
-            entry.name, False, kept.rows, kept.date, str(error)
-        )
+        if not isinstance(error, FeedOlder):
+            manifest = alarmed(manifest, entry.name, entry.kind, str(error), now)
+        return manifest, FeedOutcome(entry.name, False, kept.rows, kept.date, str(error))
     finally:
         part.unlink(missing_ok=True)
     # as old as it was where it was fetched

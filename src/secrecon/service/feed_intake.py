@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from secrecon.detect import wappalyzer
 from secrecon.intel.feeds import archives
-from secrecon.intel.feeds.errors import FeedBroken
+from secrecon.intel.feeds.errors import FeedBroken, FeedOlder
 from secrecon.intel.feeds.kinds import ABOUT, Kind
 from secrecon.intel.feeds.opening import plain_chunks, whole
 from secrecon.intel.feeds.sniff import is_template, sniff
@@ -34,6 +34,15 @@ MAX_FINGERPRINTS = 50_000_000
 _SAFE = re.compile(r"[A-Za-z0-9._@+-]{1,120}")
 _SUFFIXES = re.compile(r"(?:\.(?:json|gz|xz|zst|bin))+$")
 _YEAR = re.compile(r"nvdcve-2\.0-(\d{4}|modified|recent)\b")
+
+_USUAL_NAMES = {
+    "known_exploited": Kind.KEV,
+    "epss_scores": Kind.EPSS,
+    "ssvc": Kind.SSVC,
+    "jsrepository": Kind.RETIRE,
+    "fingerprints_data": Kind.FINGERPRINTS,
+}
+"""What providers call their files: part of the name to what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,15 @@ def name_of(path: Path, kind: Kind) -> tuple[str, bool]:
     return names.get(kind, kind.value), False
 
 
+def named_by(path: Path) -> tuple[str, Kind] | None:
+    """The feed that a file is by its name alone, for one whose content tells nothing; None where the name tells nothing
+    either."""
+    name = path.name.lower()
+    if _YEAR.search(name):
+        return name_of(path, Kind.NVD)[0], Kind.NVD
+    return next(((kind.value, kind) for part, kind in _USUAL_NAMES.items() if part in name), None)
+
+
 def _ecosystem(path: Path) -> str:
     with _opened(path) as file:
         if not archives.is_zip(file.read(4)):
@@ -126,12 +144,12 @@ def _compare(known: FeedEntry | None, counted: Counted, given: Given, now: float
             raise FeedBroken(f"it is dated {counted.date}, which is in the future")
     if known is None or not known.sha256 or given.smaller:
         return
+    if counted.date and known.date and counted.date < known.date:
+        raise FeedOlder(f"it is dated {counted.date}, older than the kept one of {known.date}")
     if not given.delta and counted.rows < known.rows * SHRUNK:
         raise FeedBroken(
             f"it has {counted.rows:,} records where the kept one has {known.rows:,}: more than a tenth is missing"
         )
-    if counted.date and known.date and counted.date < known.date:
-        raise FeedBroken(f"it is dated {counted.date}, older than the kept one of {known.date}")
 
 
 def _counted(file: SourceFile, kind: Kind) -> Counted:

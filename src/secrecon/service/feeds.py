@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from secrecon.intel.feeds.errors import FeedBroken
+from secrecon.intel.feeds.errors import FeedBroken, FeedOlder
 from secrecon.intel.feeds.kinds import ABOUT, Kind
 from secrecon.intel.feeds.sniff import sniff
 from secrecon.intel.feeds.sources import Source
@@ -27,7 +27,7 @@ from secrecon.model.errors import OperatorError, TargetError
 from secrecon.net.clock import Clock
 from secrecon.net.feeds import FeedAsk, FeedFetcher
 from secrecon.report.text import line
-from secrecon.service.feed_intake import Given, admit, alarmed, name_of
+from secrecon.service.feed_intake import Given, admit, alarmed, name_of, named_by
 from secrecon.service.feeds_state import FeedEntry, FeedStore, Manifest
 
 DAY = 86_400.0
@@ -164,7 +164,7 @@ def import_files(
             manifest = store.load()
             told(path.name, 0, 0)
             with _as_file(store, path) as file:
-                manifest, outcome = _import(store, manifest, file, now, smaller=smaller)
+                manifest, outcome = _import(store, manifest, path, file, now, smaller=smaller)
             store.save(manifest)
             outcomes.append(outcome)
         manifest = indexed(store, store.load(), now, told)
@@ -174,23 +174,40 @@ def import_files(
 
 
 def _import(
-    store: FeedStore, manifest: Manifest, path: Path, now: float, *, smaller: bool
+    store: FeedStore, manifest: Manifest, path: Path, file: Path, now: float, *, smaller: bool
 ) -> tuple[Manifest, FeedOutcome]:
+    """`path`: what the operator gave; `file`: the same as one file. One that is whole and merely older than the kept one is
+    no trouble of the feed."""
     try:
-        with path.open("rb") as file:
-            kind = sniff(file)
+        with file.open("rb") as opened:
+            kind = sniff(opened)
         name, delta = name_of(path, kind)
     except (FeedBroken, OSError) as error:
-        return manifest, FeedOutcome(path.name, False, 0, "", str(error))
+        return _unread(manifest, path, str(error), now)
     known = manifest.entries.get(name)
     try:
-        manifest = admit(store, manifest, Given(name, path, False, kind, delta, smaller=smaller), now)
+        manifest = admit(store, manifest, Given(name, file, False, kind, delta, smaller=smaller), now)
     except FeedBroken as error:
-        problem = f"{path.name}: {error}"
+        problem = f"{path.name}: {str(error).removeprefix(f'{name}: ')}"
         kept = known or FeedEntry(name, kind)
-        return alarmed(manifest, name, kind, problem, now), FeedOutcome(name, False, kept.rows, kept.date, problem)
+        if not isinstance(error, FeedOlder):
+            manifest = alarmed(manifest, name, kind, problem, now)
+        return manifest, FeedOutcome(name, False, kept.rows, kept.date, problem)
     entry = manifest.entries[name]
     return manifest, FeedOutcome(name, known is None or known.sha256 != entry.sha256, entry.rows, entry.date)
+
+
+def _unread(manifest: Manifest, path: Path, problem: str, now: float) -> tuple[Manifest, FeedOutcome]:
+    """A file of which nothing can be told: an alarm on the feed that its name tells, where it tells one."""
+    if path.is_dir():
+        problem += ". A folder is taken for a set of templates; give other files one by one"
+    meant = named_by(path)
+    if meant is None:
+        return manifest, FeedOutcome(path.name, False, 0, "", f"not used: {problem}")
+    name, kind = meant
+    kept = manifest.entries.get(name) or FeedEntry(name, kind)
+    problem = f"{path.name}: {problem}"
+    return alarmed(manifest, name, kind, problem, now), FeedOutcome(name, False, kept.rows, kept.date, problem)
 
 
 @contextmanager

@@ -8,3 +8,7 @@ from secrecon.model.errors import BadInput
 
 class FeedBroken(BadInput):
     """The bytes are not a whole, well-formed feed of a known format."""
+
+
+class FeedOlder(FeedBroken):
+    """The file is whole, and older than the one that is kept."""
