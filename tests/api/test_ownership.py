@@ -19,6 +19,7 @@ from secrecon.service.inventory import list_findings
 from secrecon.service.people import authorize_target, operator_for
 from secrecon.service.running import ScanRunner
 from secrecon.service.scans import submit_scan
+from secrecon.service.tools import TOOLS
 from secrecon.service.webhooks import create_webhook, try_webhook
 from secrecon.store import webhooks
 
@@ -56,7 +57,8 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
         "session": 401,
     },
     ("GET", "/api/v1/agent/tools"): KEYED,
-    ("POST", "/api/v1/agent/tools/{tool}"): KEYED,
+    **{("POST", f"/api/v1/agent/tools/{tool}"): KEYED for tool in TOOLS if tool.startswith(("list", "callback"))},
+    **{("POST", f"/api/v1/agent/tools/{tool}"): KEYED_OWN for tool in TOOLS if tool.startswith("read")},
     ("GET", "/api/v1/scans"): KEYED,
     ("GET", "/api/v1/findings"): KEYED,
     ("GET", "/api/v1/findings/{finding_id}"): KEYED_OWN,
@@ -97,7 +99,7 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/v1/scan": {"target": "https://shop.acme.test"},
     "POST /api/agent/chat": ASK,
     "POST /api/v1/agent/chat": ASK,
-    "POST /api/v1/agent/tools/{tool}": {},
+    **{f"POST /api/v1/agent/tools/{tool}": {} for tool in TOOLS},
     "POST /api/v1/webhooks": HOOK,
     "POST /api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
     "POST /api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
@@ -122,7 +124,6 @@ class Owned:
         return (
             path.replace("{scan_id}", self.public.scan_id)
             .replace("{db_scan_id}", str(self.public.db_scan_id))
-            .replace("{tool}", "list_findings")
             .replace("{private_id}", str(self.private.db_scan_id))
             .replace("{asset_id}", "1")
             .replace("{finding_id}", str(self.finding))
@@ -166,6 +167,9 @@ async def test_who_may_call(
     client: httpx.AsyncClient, owned: Owned, ada: Person, bob: Person, method: str, path: str
 ) -> None:
     body = BODIES.get(f"{method} {path}")
+    if "/tools/read_" in path:
+        one = {"finding_id": owned.finding} if path.endswith("finding") else {"db_scan_id": owned.public.db_scan_id}
+        body = dict(one)
     found = {}
     for who, headers in ways(ada, bob).items():
         answer = await client.request(method, owned.fill(path + QUERIES.get(path, "")), headers=headers, json=body)

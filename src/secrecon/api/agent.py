@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from fastapi import Path as PathParameter
-from pydantic import WithJsonSchema
 from starlette.responses import StreamingResponse
 
 from secrecon.accounts.caller import Caller
@@ -25,7 +22,7 @@ from secrecon.model.errors import BadInput, Forbidden
 from secrecon.model.language import Language, Turn
 from secrecon.service.assistant import Heard, Question, answer, check_question
 from secrecon.service.context import Context
-from secrecon.service.tools import TOOLS, use
+from secrecon.service.tools import TOOLS, AgentTool, Arguments, use
 
 router = APIRouter(tags=["assistant"])
 
@@ -36,16 +33,11 @@ BODY: dict[str, object] = {
         "content": {"application/json": {"schema": shapes.QuestionBody.model_json_schema(), "example": SAMPLE}},
     }
 }
-TOOL_BODY: dict[str, object] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object", "additionalProperties": True},
-                "example": {"severity": "critical", "limit": 5},
-            }
-        },
-    }
+EXAMPLES: dict[str, dict[str, object]] = {
+    "list_findings": {"severity": "critical", "limit": 5},
+    "read_finding": {"finding_id": 17},
+    "read_report": {"db_scan_id": shapes.DB_ID_EXAMPLE},
+    "read_coverage": {"db_scan_id": shapes.DB_ID_EXAMPLE},
 }
 STREAM: Responses = {
     200: {
@@ -53,9 +45,6 @@ STREAM: Responses = {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-ToolName = Annotated[
-    str, PathParameter(description="The tool's name"), WithJsonSchema({"type": "string", "enum": list(TOOLS)})
-]
 
 
 @router.post(
@@ -128,14 +117,25 @@ async def tools(caller: KeyCaller) -> shapes.Page[shapes.ToolLine]:
     return shapes.Page(items=items, next_cursor=None)
 
 
-@router.post(
-    "/api/v1/agent/tools/{tool}",
-    response_model=dict[str, object],
-    responses=problems(400, 401, 403, 404, 413, 429),
-    openapi_extra={**KEY, **TOOL_BODY},
-    operation_id="useTool",
-    summary="Use a tool",
-)
-async def use_tool(request: Request, ctx: Ctx, caller: KeyCaller, tool: ToolName) -> dict[str, object]:
-    """What the tool returns for the key's account. What another account has is as unknown as what does not exist."""
-    return dict(await use(ctx, caller, tool, read_object(await request.body())))
+def _add_tool(tool: AgentTool[Arguments]) -> None:
+    """One route for each tool, so that the document knows what each takes."""
+
+    async def use_tool(request: Request, ctx: Ctx, caller: KeyCaller) -> dict[str, object]:
+        return dict(await use(ctx, caller, tool.name, read_object(await request.body())))
+
+    content = {"application/json": {"schema": tool.schema, "example": EXAMPLES.get(tool.name, {})}}
+    router.add_api_route(
+        f"/api/v1/agent/tools/{tool.name}",
+        use_tool,
+        methods=["POST"],
+        response_model=dict[str, object],
+        responses=problems(400, 401, 403, 404, 413, 429),
+        openapi_extra={**KEY, "requestBody": {"required": True, "content": content}},
+        operation_id="use_" + tool.name,
+        summary=tool.description,
+        description="For the key's account alone: what another account has is as unknown as what does not exist.",
+    )
+
+
+for _tool in TOOLS.values():
+    _add_tool(_tool)

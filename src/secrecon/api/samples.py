@@ -306,7 +306,7 @@ def sample_of(operation: str, media_type: str) -> JsonValue:
         return [_json(_ASSET)]
     if media_type == "application/json" and operation in _WHOLE:
         return _json(_WHOLE[operation])
-    if media_type == "application/json" and operation == "useTool":
+    if media_type == "application/json" and operation.startswith("use_"):
         return {"listening": True, "dns": 2, "http": 1, "total": 3}
     if media_type == "application/json" and operation in _LINES:
         return {"items": [_json(_LINES[operation])], "next_cursor": None}

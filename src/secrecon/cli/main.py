@@ -20,6 +20,7 @@ COMMANDS = {
     "explain-diff": "diff",
     "feeds": "feeds",
     "keys": "accounts",
+    "mcp": "mcp",
     "oast": "oast",
     "scan": "scan",
     "serve": "serve",

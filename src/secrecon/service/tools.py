@@ -77,7 +77,7 @@ class ListFindings(Arguments):
 class ReadFinding(Arguments):
     """Arguments of read_finding."""
 
-    finding_id: Annotated[int, Field(ge=1, lt=2**63, description="The id of a finding, as list_findings gives it")]
+    finding_id: Annotated[int, Field(ge=1, lt=2**53, description="The id of a finding, as list_findings gives it")]
 
 
 class ListAssets(Arguments):
