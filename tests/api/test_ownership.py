@@ -85,6 +85,7 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/oast/status"): KEYED,
     ("GET", "/api/assets"): BY_SESSION,
     ("GET", "/api/oast/status"): BY_SESSION,
+    ("GET", "/api/signing-key"): OPEN,
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
     ("GET", "/metrics"): OPEN,

@@ -18,7 +18,9 @@ from secrecon.api.strict_json import read_model
 from secrecon.model.errors import BadInput, NotFound
 from secrecon.model.scan import ScanMode
 from secrecon.report import FORMATS, THRESHOLDS, parse_fail_on, render, to_json
+from secrecon.report.bundle import MEDIA_TYPE as BUNDLE_TYPE
 from secrecon.service.answers import ScanRequest
+from secrecon.service.proof import read_bundle
 from secrecon.service.reports import NO_REPORT, read_report, read_verdict
 from secrecon.service.scans import cancel_scan, read_status, submit_scan
 
@@ -27,6 +29,7 @@ _RENDERERS = ThreadPoolExecutor(2, "export")
 """Large exports take hundreds of megabytes for a second: two at a time, the others wait their turn."""
 
 MAX_IDEMPOTENCY_KEY = 255
+BUNDLE = "bundle"
 ScanId = Annotated[
     str,
     PathParameter(description="The scan_id of the accepted scan"),
@@ -47,7 +50,7 @@ BaselineId = Annotated[
     Query(description="The db_scan_id of an earlier report: only what is new since then counts"),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": shapes.MAX_ID}),
 ]
-Format = Annotated[str, Query(description="The document's format"), WithJsonSchema({"enum": list(FORMATS)})]
+Format = Annotated[str, Query(description="The document's format"), WithJsonSchema({"enum": [*FORMATS, BUNDLE]})]
 
 BODY: dict[str, object] = {
     "requestBody": {
@@ -165,6 +168,7 @@ async def report(ctx: Ctx, caller: AnyCaller, client: Client, db_scan_id: DbScan
                 "text/csv": {"schema": {"type": "string"}},
                 "application/vnd.cyclonedx+json": {"schema": {"type": "object"}},
                 "application/vnd.openvex+json": {"schema": {"type": "object"}},
+                BUNDLE_TYPE: {"schema": {"type": "string", "format": "binary"}},
             },
         },
         **problems(400, 403, 404, 409, 429),
@@ -180,11 +184,17 @@ async def export(
     db_scan_id: DbScanId,
     format: Format = "json",  # noqa: A002
 ) -> Response:
-    """The report as a file, in one of the formats of docs/reports.md."""
-    if format not in FORMATS:
-        raise BadInput(f"format must be one of {', '.join(FORMATS)}", "format")
-    found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
-    content, media_type, name = await asyncio.get_running_loop().run_in_executor(_RENDERERS, render, found, format)
+    """The report as a file, in one of the formats of docs/reports.md. `bundle`: a signed archive of report, evidence,
+    manifest and event log (docs/proof.md), for the account alone."""
+    if format not in (*FORMATS, BUNDLE):
+        raise BadInput(f"format must be one of {', '.join((*FORMATS, BUNDLE))}", "format")
+    if format == BUNDLE:
+        content, name = await read_bundle(ctx, read_report_id(db_scan_id), caller, client)
+        media_type = BUNDLE_TYPE
+    else:
+        found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
+        loop = asyncio.get_running_loop()
+        content, media_type, name = await loop.run_in_executor(_RENDERERS, render, found, format)
     return Response(
         content,
         media_type=media_type,

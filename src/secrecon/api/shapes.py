@@ -418,6 +418,13 @@ class Health(Shape):
     status: Literal["ok"]
 
 
+class SigningKey(Shape):
+    """The public half of the key that signs this installation's bundles."""
+
+    algorithm: Literal["Ed25519"]
+    public_key: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="32 bytes, hex")]
+
+
 class ReadyCheck(Shape):
     """One thing that must work before scans can be taken."""
 

@@ -13,6 +13,7 @@ from secrecon.model.errors import InternalError, NotFound
 from secrecon.model.record import JsonValue
 from secrecon.report.schema import report_schema
 from secrecon.service.health import check_ready, count_scans
+from secrecon.service.proof import public_key
 
 router = APIRouter(tags=["system"])
 _REPORT_SCHEMA = report_schema()
@@ -49,6 +50,19 @@ async def ready(ctx: Ctx) -> shapes.Ready | Response:
         return Problem(503, f"Not ready: {', '.join(broken)}", more={"checks": told}).response()
     lines = [shapes.ReadyCheck(name=check.name, ok=check.ok, detail=check.detail) for check in checks]
     return shapes.Ready(status="ready", checks=lines)
+
+
+@router.get(
+    "/api/signing-key",
+    response_model=shapes.SigningKey,
+    responses=problems(),
+    openapi_extra=ANYONE,
+    operation_id="signingKey",
+    summary="The public key that signs bundles",
+)
+async def signing_key(ctx: Ctx) -> shapes.SigningKey:
+    """What `secrecon verify --key` takes. Get it once over a way you trust and keep it: it stays the same."""
+    return shapes.SigningKey(algorithm="Ed25519", public_key=public_key(ctx))
 
 
 @router.get(

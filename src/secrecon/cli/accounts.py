@@ -21,6 +21,7 @@ from secrecon.cli.show import plain
 from secrecon.model.errors import BadInput
 from secrecon.service import people
 from secrecon.service.context import Context
+from secrecon.service.proof import public_key
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def users_add(email: str, plan: str, admin: bool, password_stdin: bool, data_dir
 
 @click.group()
 def keys() -> None:
-    """Create API keys."""
+    """Create API keys, and show the key that signs bundles."""
 
 
 @keys.command("create")
@@ -74,6 +75,17 @@ def keys_create(email: str, name: str, data_dir: Path | None) -> None:
 
     async def work(ctx: Context) -> str:
         return (await people.create_key(ctx, await people.operator_for(ctx, email), name)).key
+
+    click.echo(_with_context(data_dir, work))
+
+
+@keys.command("signing")
+@data_dir_option
+def keys_signing(data_dir: Path | None) -> None:
+    """Print the public key that signs this installation's bundles, alone on standard output."""
+
+    async def work(ctx: Context) -> str:
+        return public_key(ctx)
 
     click.echo(_with_context(data_dir, work))
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "targets": "accounts",
     "templates": "templates",
     "users": "accounts",
+    "verify": "verify",
     "worker": "serve",
 }
 """Command name to the module of this room that holds it."""

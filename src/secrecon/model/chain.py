@@ -10,13 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from secrecon.model.record import JsonValue
-
 START = "0" * 64
 """What the first event's digest is chained to."""
 
 
-def link(previous: str, seq: int, at: float, kind: str, data: Mapping[str, JsonValue]) -> str:
+def link(previous: str, seq: int, at: float, kind: str, data: Mapping[str, object]) -> str:
     """The digest (64 hex characters) of an event that follows the one whose digest is `previous`."""
     text = json.dumps(
         [seq, float(at), kind, dict(data), previous], sort_keys=True, separators=(",", ":"), ensure_ascii=True

@@ -76,6 +76,15 @@ async def lines(tx: Reading, after: int, limit: int, account_id: int | None = No
     return tuple(_read(row) for row in await tx.connection.execute(query))
 
 
+async def about(tx: Reading, account_id: int, action: str, subject: str) -> AuditLine | None:
+    """The first line that tells `action` of `subject` in an account."""
+    query = sa.select(_log).where(
+        _log.c.account_id == account_id, _log.c.action == action, _log.c.subject == clean(subject)
+    )
+    row = (await tx.connection.execute(query.order_by(_log.c.seq).limit(1))).one_or_none()
+    return None if row is None else _read(row)
+
+
 async def first_broken(tx: Reading, batch: int = 1000) -> int | None:
     """The seq of the first line that was changed, removed or put in; None where the whole chain holds.
 
