@@ -15,12 +15,15 @@ from secrecon.engine.phase import Dialogue, Phase
 from secrecon.engine.phases.crawl import CrawlPhase
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
-from secrecon.engine.visitor import CHECK, MAX_LOGINS
+from secrecon.engine.visitor import CHECK, MAX_LOGINS, Visitor
 from secrecon.model.asset import Page, RequestShape
+from secrecon.model.finding import EvidenceLevel, Finding, Severity
 from secrecon.model.login import FormLogin, Login, checked_login
-from secrecon.model.scan import Attempt, Budget, Outcome
+from secrecon.model.scan import Attempt, Budget, Outcome, PhaseName, ScanMode
 from secrecon.model.target import parse_target
+from secrecon.model.trace import ledger_of, not_looked, sought
 from secrecon.net.clock import SystemClock
+from secrecon.net.identity import Identity
 
 SECRET = "rocket-skates"
 FORM = (
@@ -185,3 +188,32 @@ async def test_credentials_that_nothing_tells_apart_are_sent_and_the_doubt_is_to
     log = await scanned(club, Login(headers=(("X-Key", "abcdefgh"),)))
     assert line(log, club).outcome is Outcome.DONE
     assert "could not be told" in line(log, club).reason
+
+
+async def test_what_a_user_found_is_not_gone_because_a_stranger_does_not_see_it(club: Club) -> None:
+    """The finding names the log-in among the lines that must be done before its absence says anything."""
+    found = Finding(
+        "ssrf.callback",
+        "SSRF",
+        Severity.HIGH,
+        club.url,
+        "GET /fetch query:url",
+        EvidenceLevel.CALLBACK,
+        1.0,
+        (),
+        "",
+        "",
+        "",
+    )
+    stranger = await scanned(club, None)
+    user = await scanned(club, Login(form=form(), check_text="Hello Wile"))
+    target = parse_target(club.url)
+    visitor = Visitor(
+        target, Identity(checked_login(Login(form=form()), target), target), SystemClock(), begun=True
+    )
+    wanted = sought(visitor.found(found))
+    assert wanted.lines == ("ssrf.callback", CHECK)
+    done = Attempt(PhaseName.VERIFY, "ssrf.callback", club.url, Outcome.DONE)
+    for log, gone in ((stranger, False), (user, True)):
+        ledger = ledger_of(ScanMode.FULL, [*log.attempts.values(), done], [])
+        assert (not_looked(wanted, ScanMode.FULL, ledger) == "") is gone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from secrecon.lab.hosts import crawl, hazards, members
+from secrecon.lab.hosts import crawl, hazards, members, ssrf_graph
 from secrecon.lab.truth import read_truth_file
 
 DOCS = Path(__file__).parents[2] / "docs" / "lab.md"
@@ -54,4 +54,4 @@ def test_every_twin_has_its_row() -> None:
 
 def test_every_trap_is_told() -> None:
     rows = [r[0].strip("`") for r in _rows() if len(r) == 2]
-    assert {*crawl.TRAPS, *hazards.TRAPS, *members.TRAPS} <= set(rows)
+    assert {*crawl.TRAPS, *hazards.TRAPS, *members.TRAPS, *ssrf_graph.TRAPS} <= set(rows)

@@ -396,7 +396,9 @@ class Engine:
         phase, view = current.phase, current.view
         visitor = current.session.visitor
         if visitor is not None and visitor.begun:
-            judged = [*judged, visitor.line()]
+            if phase.step in AS_USER:
+                judged = [visitor.found(item) if isinstance(item, Finding) else item for item in judged]
+            judged = [*judged, *visitor.lines()]
         facts = {
             item.key: item
             for item in reversed(judged)

@@ -19,11 +19,13 @@ from secrecon.detect.html import read_html
 from secrecon.engine.asking import Memo, ask_all
 from secrecon.model.asset import InputPlace, RequestShape
 from secrecon.model.errors import BudgetSpent, ScopeRefused, TargetError
+from secrecon.model.finding import Finding
 from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
 from secrecon.model.login import FormLogin, place_of
 from secrecon.model.probe import Asked, HttpProbe, Reply
 from secrecon.model.scan import Attempt, Outcome, PhaseName
 from secrecon.model.target import Target
+from secrecon.model.trace import sought
 from secrecon.net.clock import Clock
 from secrecon.net.identity import Identity
 from secrecon.net.network import Network
@@ -47,6 +49,12 @@ class Visitor:
     trouble: str = ""
     events: list[str] = field(default_factory=list)
     lost: int = 0
+    services: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def inside(self) -> bool:
+        """Whether what is asked now is asked as the user."""
+        return self.begun and not self.trouble
 
     async def ask(
         self,
@@ -60,8 +68,11 @@ class Visitor:
         if not self.begun:
             self.begun = True
             await self._enter(network)
-        inside = not self.trouble
+        inside = self.inside
         mine = [replace(probe, user=True) if inside and isinstance(probe, HttpProbe) else probe for probe in probes]
+        for probe in mine:
+            if isinstance(probe, HttpProbe) and self.identity.covers(probe.request.origin):
+                self.services.setdefault(str(probe.request.origin))
         replies = await ask_all(network, memo, mine, stop, answered)
         if not inside or not self.checkable or stop.is_set() or await self._inside(network):
             return replies
@@ -78,22 +89,23 @@ class Visitor:
     def _now(self) -> str:
         return dt.datetime.fromtimestamp(self.clock.now(), dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
-    def line(self) -> Attempt:
-        """The ledger's line about it."""
-        words = f"as the user of {self.identity.login.told}"
-        said = [f"{self.identity.sent} requests were sent {words}", *self.events]
+    def lines(self) -> list[Attempt]:
+        """The ledger's lines about it, one for each service that credentials may go to. What was found as the user is only
+        called gone where such a line says that a later scan was one too."""
+        said = [f"{self.identity.sent} requests were sent as the user of {self.identity.login.told}", *self.events]
+        outcome, state = Outcome.DONE, "logged in" if self.checkable else f"credentials were sent; {NOT_SAID}"
         if self.trouble:
-            outcome = Outcome.FAILED if not self.lost else Outcome.BLOCKED
-            state = "not logged in" if not self.lost else "no longer logged in"
-            return Attempt(
-                PhaseName.CRAWL,
-                CHECK,
-                self.target.url,
-                outcome,
-                f"{state}: {self.trouble}; {'; '.join(said)}"[:400],
-            )
-        state = "logged in" if self.checkable else f"credentials were sent; {NOT_SAID}"
-        return Attempt(PhaseName.CRAWL, CHECK, self.target.url, Outcome.DONE, f"{state}; {'; '.join(said)}"[:400])
+            outcome = Outcome.BLOCKED if self.lost else Outcome.FAILED
+            state = f"{'no longer' if self.lost else 'not'} logged in: {self.trouble}"
+        reason = "; ".join([state, *said])[:400]
+        return [
+            Attempt(PhaseName.CRAWL, CHECK, asset, outcome, reason) for asset in self.services or [self.target.url]
+        ]
+
+    def found(self, finding: Finding) -> Finding:
+        """A finding of a step that asked as the user: that is one of the lines that must be done to look for it again."""
+        lines = sought(finding).lines
+        return replace(finding, found_by=(*lines, CHECK)) if self.inside and CHECK not in lines else finding
 
     async def _enter(self, network: Network) -> bool:
         """Log in; whether one is in."""

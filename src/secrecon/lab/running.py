@@ -14,7 +14,7 @@ from secrecon.lab.certificates import Authority, make_authority
 from secrecon.lab.control import ControlApp, parse_callback_dns
 from secrecon.lab.description import LabDescription
 from secrecon.lab.fetcher import Fetcher
-from secrecon.lab.hosts import crawl, every_site, hazards, members
+from secrecon.lab.hosts import crawl, every_site, hazards, members, ssrf_graph
 from secrecon.lab.names import Names
 from secrecon.lab.nameserver import Responder, name_servers
 from secrecon.lab.server import SitesApp, serving
@@ -87,7 +87,7 @@ async def running_lab(
     zone = Zone(DOMAIN)
     names = Names(zone, callback_domain, checked)
     world = World(DOMAIN, names, Fetcher(names), data_dir)
-    world.traps.update(dict.fromkeys((*crawl.TRAPS, *hazards.TRAPS, *members.TRAPS), 0))
+    world.traps.update(dict.fromkeys((*crawl.TRAPS, *hazards.TRAPS, *members.TRAPS, *ssrf_graph.TRAPS), 0))
     sites = every_site(world)
     block = claim_block()
     with contextlib.closing(block.claim):

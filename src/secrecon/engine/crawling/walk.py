@@ -1,6 +1,6 @@
 """What a walk learns from the pages that came, batch by batch: facts, the ledger's lines, and what comes next.
 
-Built anew from the facts for every round, so any worker can go on. Of a page only its facts are kept, never its body, so
+Can be built from the facts at any round, so any worker can go on. Of a page only its facts are kept, never its body, so
 a site of any size is walked in the same memory. Bounds are of the whole scan: links, requests, hosts, bytes searched.
 Pure: the phase does the asking.
 """
@@ -8,6 +8,7 @@ Pure: the phase does the asking.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,10 @@ from secrecon.model.target import Origin, TargetKind
 CHECK, ACTING, HOSTS = "crawl.pages", "crawl.acting-links", "crawl.hosts"
 GRAPHQL = "crawl.graphql"
 UNFINISHED = "not finished"
+ALIKE = "more addresses were like pages that had shown nothing new any more"
+CIRCLES = "addresses that lead round in circles were not entered"
+_OLD = re.compile(f"^{UNFINISHED}|{ALIKE}$|{CIRCLES}$")
+"""What a line said of the state of the walk in the round before."""
 PER_BATCH = 40
 PAGE_CAP, SCRIPT_CAP = 1_000_000, 2_000_000
 LINKS_A_PAGE, FEWEST_LINKS, MOST_LINKS = 3, 3_000, 100_000
@@ -78,6 +83,7 @@ class Walk:
         self._paths: Counter[str] = Counter()
         self._hosts: dict[str, None] = {}
         self._graphql: dict[tuple[Origin, str], None] = {}
+        self._chosen: list[HttpProbe] = []
         self._resolved = {resolution.name for resolution in view.resolutions}
         self._lines: dict[tuple[str, str], Attempt] = {
             k: a for k, a in view.attempts.items() if k[0] in (CHECK, GRAPHQL)
@@ -121,6 +127,15 @@ class Walk:
         """The next batch; none where the walk is at its end or its budget is used up."""
         room = min(PER_BATCH, self._spec.budget.pages - self.frontier.visited)
         return [self._probe(link.origin, link.target, link.depth) for link in self.frontier.next(room)]
+
+    def put_back(self, probes: Sequence[HttpProbe]) -> None:
+        """Keep a batch that was chosen and not asked for the next round."""
+        self._chosen = list(probes)
+
+    def again(self) -> list[HttpProbe]:
+        """The batch that the round before put back, or the next one."""
+        chosen, self._chosen = self._chosen, []
+        return chosen or self.next()
 
     def learn(self, replies: Sequence[Reply], slowed: Mapping[str, str]) -> list[Judgement]:
         """The facts of a batch. `slowed`: host to why it was slowed down."""
@@ -221,13 +236,14 @@ class Walk:
         return [*lines, *self._unscanned()]
 
     def _line(self, origin: Origin, known: Attempt, *, more: bool, stopped: bool) -> Attempt:
-        left, alike = self.frontier.left(origin), self.frontier.alike(origin)
-        said = [part for part in known.reason.split("; ") if part and not part.startswith(UNFINISHED)]
+        left = 0 if more else self.frontier.left(origin)
+        alike = self.frontier.alike(origin)
+        said = [part for part in known.reason.split("; ") if part and not _OLD.search(part)]
         said += self._notes.get(str(origin), {})
         if alike:
-            said.append(f"{alike} more addresses were like pages that had shown nothing new any more")
+            said.append(f"{alike} {ALIKE}")
         if trapped := self.frontier.trapped[str(origin)]:
-            said.append(f"{trapped} addresses that lead round in circles were not entered")
+            said.append(f"{trapped} {CIRCLES}")
         if stopped:
             said.insert(0, f"{UNFINISHED}: cancelled")
         elif more:

@@ -9,6 +9,7 @@ Where the walk stopped short, the ledger says so. No state: what was visited is 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from secrecon.engine.crawling.walk import CHECK, Walk, origins_of
 from secrecon.engine.phase import Ground, Judgement
 from secrecon.engine.view import ScanView
 from secrecon.model.scan import PhaseName, ScanMode, Touch
+from secrecon.net.network import Network
 
 BATCHES = 10
 """Batches of a round: what a worker that dies loses."""
@@ -34,10 +36,15 @@ class CrawlPhase:
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
         return [(CHECK, str(origin)) for origin in origins_of(view)]
 
+    def __init__(self) -> None:
+        self._walks: weakref.WeakKeyDictionary[Network, tuple[int, Walk]] = weakref.WeakKeyDictionary()
+
     async def hold(self, view: ScanView, round_: int, ground: Ground) -> tuple[Sequence[Judgement], bool]:
-        walk = await asyncio.to_thread(Walk, view)
+        """A walk goes on from the round before in the same process; anywhere else it is built from the facts."""
+        before, kept = self._walks.pop(ground.network, (0, None))
+        walk = kept if kept is not None and before + 1 == round_ else await asyncio.to_thread(Walk, view)
         judged: list[Judgement] = []
-        probes = walk.first() if round_ == 0 else walk.next()
+        probes = walk.first() if round_ == 0 else walk.again()
         for batch in range(BATCHES):
             if not probes or ground.stop.is_set():
                 break
@@ -51,4 +58,7 @@ class CrawlPhase:
         stopped = ground.stop.is_set()
         more = bool(probes) and not stopped
         judged += walk.lines(more=more, stopped=stopped)
+        if more:
+            walk.put_back(probes)
+            self._walks[ground.network] = (round_, walk)
         return judged, more
