@@ -82,7 +82,7 @@ def ours(lab: LabProcess, truth: Truth, hosts: frozenset[str]) -> Figures:
         scope_allow=(where.allow,),
         dns_servers=tuple(f"{host}:{number}" for host, number in where.name_servers),
         web_ports=(where.http_port, where.tls_port),
-        service_ports=f"{where.http_port},{where.tls_port}",
+        service_ports=where.scan_ports,
         oast_domain=where.callback_domain,
         oast_http_port=0,
         oast_dns_port=port,

@@ -47,7 +47,7 @@ def test_a_finding_shows_the_words_exchanged() -> None:
     assert (finding.check, finding.asset, finding.location) == (
         "service.redis-open",
         "shop.acme.test:6379",
-        "6379/tcp",
+        "redis",
     )
     assert finding.evidence_level is EvidenceLevel.BEHAVIOUR
     assert "shop.acme.test:6379" in finding.description

@@ -140,7 +140,7 @@ def test_trusting_the_labs_authority_changes_the_truth(
 
 def test_every_vulnerable_host_has_a_twin() -> None:
     file = read_truth_file()
-    information = {"exposure.api-docs", "ssrf.third-party"}
+    information = {"exposure.api-docs", "ssrf.third-party", "service.database"}
     on_a_twin = {t.host for t in file.twins}
     lonely = {
         (e.check, e.host)

@@ -31,6 +31,7 @@ from tests.lab.ssrf_asking import ask
 
 from secrecon.lab.process import LabProcess
 from secrecon.lab.truth import Expected, Twin, read_truth_file
+from secrecon.model.errors import OperatorError
 
 FILE = read_truth_file()
 QUIET_SECONDS = 0.25
@@ -289,6 +290,41 @@ async def _leads_nowhere(lab: LabProcess, host: str, location: str) -> bool:
     return reply.rcode() == dns.rcode.NXDOMAIN and f"CNAME {location}." in str(reply)
 
 
+def _said(case: Case, kind: str, words: bytes) -> bytes:
+    """What a service of the host says to `words`; b"" where it has no such service."""
+    try:
+        where = case.lab.description.service(case.host, kind)
+    except OperatorError:
+        return b""
+    with socket.create_connection(where, 5) as sock:
+        sock.sendall(words)
+        return sock.recv(4_096)
+
+
+async def _redis(case: Case) -> bool:
+    return _said(case, "redis", b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n").startswith(b"$")
+
+
+async def _memcached(case: Case) -> bool:
+    return _said(case, "memcached", b"version\r\n").startswith(b"VERSION ")
+
+
+async def _database(case: Case) -> bool:
+    words = {"postgresql": bytes.fromhex("0000000800630000"), "redis": b"PING\r\n", "memcached": b"version\r\n"}
+    said = _said(case, case.location, words.get(case.location, b""))
+    asks = {"mysql": b"mysql_native_password", "postgresql": b"SFATAL", "redis": b"NOAUTH"}
+    return asks.get(case.location, b"unauthenticated") in said
+
+
+async def _greeting(case: Case) -> bool:
+    """The version in the greeting is inside the affected range, as the advisory gives it."""
+    kind, affected = {
+        "cve.CVE-2019-10149": ("smtp", rb"Exim 4\.(?:8[7-9]|9[01])\b"),
+        "cve.CVE-2011-2523": ("ftp", rb"vsFTPd 2\.3\.4\)"),
+    }[case.check]
+    return re.search(affected, _said(case, kind, b"")) is not None
+
+
 ORACLES: dict[str, Callable[[Case], Awaitable[bool]]] = {
     "ssrf.callback": _ssrf,
     "ssrf.third-party": _third_party,
@@ -323,6 +359,9 @@ ORACLES: dict[str, Callable[[Case], Awaitable[bool]]] = {
     "tls.old-protocol": _old_protocol,
     "tls.weak-key": _weak_key,
     "dns.zone-transfer": _transfer,
+    "service.redis-open": _redis,
+    "service.memcached-open": _memcached,
+    "service.database": _database,
 }
 
 
@@ -340,6 +379,8 @@ async def _ask(
         case = Case(lab, host, location, expected.check, http, catcher, patience)
         if expected.check in flaw_oracles.ORACLES:
             return await flaw_oracles.ORACLES[expected.check](http, catcher, patience)
+        if host in lab.description.service_hosts and expected.check.startswith("cve."):
+            return await _greeting(case)
         oracle = _version if expected.check.startswith("cve.") else ORACLES[expected.check]
         return await oracle(case)
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from secrecon.detect.fingerprint import Fingerprints
+from secrecon.detect.service_rules import ServiceRules
 from secrecon.intel.core import Core, CveRecord, Product, load_core
 from secrecon.intel.versions import Placement, Range, Scheme, compare, place
 
@@ -59,8 +60,9 @@ def test_it_holds_what_it_must(core: Core) -> None:
 
 
 def test_every_product_can_be_seen(core: Core) -> None:
-    """Each product is reached by a fingerprint that exists and has one of its CPE prefixes."""
-    known = {fingerprint.id: fingerprint.cpe for fingerprint in Fingerprints.load().all}
+    """Each product is reached by a fingerprint or a service's greeting that exists and has one of its CPE prefixes."""
+    known = ServiceRules.load().products
+    known |= {fingerprint.id: fingerprint.cpe for fingerprint in Fingerprints.load().all}
     wrong = [
         (product.id, name)
         for product in core.products

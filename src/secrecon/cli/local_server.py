@@ -59,7 +59,7 @@ def lab_environment(lab: LabDescription, callback_dns_port: int) -> dict[str, st
         "SECRECON_SCOPE_ALLOW": lab.allow,
         "SECRECON_DNS_SERVERS": " ".join(f"{host}:{port}" for host, port in lab.name_servers),
         "SECRECON_WEB_PORTS": f"{lab.http_port} {lab.tls_port}",
-        "SECRECON_SERVICE_PORTS": f"{lab.http_port},{lab.tls_port}",
+        "SECRECON_SERVICE_PORTS": lab.scan_ports,
         "SECRECON_TLS_CA": lab.ca_file,
         "SECRECON_OAST_DOMAIN": lab.callback_domain,
         "SECRECON_OAST_HOST": "127.0.0.1",

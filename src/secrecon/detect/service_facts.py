@@ -94,7 +94,7 @@ def _finding(told: Told, entry: Exposed, service: Service) -> Finding:
         title=entry.title,
         severity=entry.severity,
         asset=service.asset,
-        location=f"{service.port}/tcp",
+        location=told.protocol,
         evidence_level=EvidenceLevel.BEHAVIOUR,
         confidence=entry.confidence,
         evidence=(evidence,),

@@ -118,6 +118,7 @@ class ServiceRules:
         file = _read(_ProbesFile, "services/probes.yaml", probes)
         self.probes: dict[str, ProbeEntry] = {probe.id: probe for probe in file.probes}
         self.muted = frozenset(file.muted)
+        self.products = {match.product: match.cpe for match in file.matches if match.cpe}
         entries = _read(_ExposedFile, "services/exposed.yaml", exposed).exposed
         self.exposed: Mapping[str, Exposed] = {entry.id: entry for entry in entries}
         self._by_source: dict[str, tuple[list[MatchEntry], PatternSet]] = {}

@@ -17,7 +17,8 @@ class LabDescription:
 
     `dns`: the name server that a scan of the lab uses. `name_servers`: it and its generous sibling, `ns1` and `ns2`: a
     scan that is given both asks each on its own port for the zone. `allow`: the block of addresses to put on the allow-list.
-    `control_port`: on 127.0.0.1, see `control`. `ca_file`: the certificate of the lab's own authority.
+    `control_port`: on 127.0.0.1, see `control`. `ca_file`: the certificate of the lab's own authority. `services`: host name,
+    kind and port of everything that is no web server (`lab.services`).
     """
 
     domain: str
@@ -31,6 +32,7 @@ class LabDescription:
     callback_domain: str
     addresses: Mapping[str, str]
     tls_names: tuple[str, ...]
+    services: tuple[tuple[str, str, int], ...] = ()
 
     def host(self, label: str) -> str:
         """The full name for a label (`fetch`), "" being the apex; full names stay as they are."""
@@ -51,6 +53,26 @@ class LabDescription:
         """The same origin by its bare address: a scan of it needs no name server."""
         origin = self.origin(label)
         return Origin(origin.scheme, self.addresses[origin.host], origin.port)
+
+    @property
+    def service_hosts(self) -> frozenset[str]:
+        """The names of the hosts that have no web server."""
+        return frozenset(host for host, _, _ in self.services)
+
+    def service(self, label: str, kind: str) -> tuple[str, int]:
+        """Address and port of a service. Raises OperatorError for one that the lab does not have."""
+        name = self.host(label)
+        for host, each, port in self.services:
+            if (host, each) == (name, kind):
+                return self.addresses[name], port
+        raise OperatorError(f"the lab has no {kind} at {name}")
+
+    @property
+    def scan_ports(self) -> str:
+        """Every port that a scan of the lab has to try, as settings write them. Others may belong to programs of this
+        machine that listen on all addresses."""
+        ports = {self.http_port, self.tls_port, *(port for _, _, port in self.services)}
+        return ",".join(str(port) for port in sorted(ports))
 
     def to_json(self) -> str:
         """One line of JSON."""

@@ -18,6 +18,7 @@ from secrecon.lab.hosts import crawl, every_site, hazards, members, ssrf_graph
 from secrecon.lab.names import Names
 from secrecon.lab.nameserver import Responder, name_servers
 from secrecon.lab.server import SitesApp, serving
+from secrecon.lab.services import HOSTS, ServiceHosts
 from secrecon.lab.site import Site
 from secrecon.lab.truth import Truth, load_truth
 from secrecon.lab.world import World
@@ -26,7 +27,8 @@ from secrecon.model.target import Origin
 
 DOMAIN = "acme.test"
 STRICT_SERVER, OPEN_SERVER = 2, 3
-FIRST_SITE = 10
+FIRST_SERVICE_HOST = 4
+FIRST_SITE = 20
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ async def running_lab(
     with contextlib.closing(block.claim):
         for number, site in enumerate(sites):
             world.addresses[world.name(site.label)] = block.address(FIRST_SITE + number)
+        for number, host in enumerate(HOSTS):
+            world.addresses[world.name(host.label)] = block.address(FIRST_SERVICE_HOST + number)
         _fill_zone(zone, world, block)
         authority = make_authority(data_dir / "tls", dt.datetime.now(dt.UTC).replace(microsecond=0))
         async with contextlib.AsyncExitStack() as stack:
@@ -118,6 +122,8 @@ async def _start(
     for site, listener in zip(plain, http_sockets, strict=True):
         if site.raw is not None:
             stack.callback((await asyncio.start_server(site.raw, sock=listener)).close)
+    services = ServiceHosts()
+    await services.start(stack, HOSTS, {host.label: world.addresses[world.name(host.label)] for host in HOSTS})
     strict = Responder(world.names.zone, False, world.names.forward)
     generous = Responder(world.names.zone, True, world.names.forward)
     strict_at, generous_at = block.address(STRICT_SERVER), block.address(OPEN_SERVER)
@@ -135,6 +141,7 @@ async def _start(
         callback_domain=world.names.callback_domain,
         addresses=dict(world.addresses),
         tls_names=tuple(sorted(world.tls_sites)),
+        services=tuple((world.name(label), kind, port) for (label, kind), port in services.ports.items()),
     )
     await stack.enter_async_context(serving(ControlApp(world, lambda: description), control_sockets, []))
     return Lab(description, load_truth(description), world)
@@ -154,7 +161,6 @@ def _fill_zone(zone: Zone, world: World, block: Block) -> None:
     zone.add(f"_dmarc.{apex}", "TXT", '"v=DMARC1; p=reject"')
     zone.add(f"ns1.{apex}", "A", block.address(STRICT_SERVER))
     zone.add(f"ns2.{apex}", "A", block.address(OPEN_SERVER))
-    zone.add(f"mail.{apex}", "A", block.address(4))
     for name, address in world.addresses.items():
         zone.add(name, "A", address)
     zone.add(f"docs.{apex}", "CNAME", f"www.{apex}.")

@@ -33,6 +33,7 @@ AREAS = {
     "behaviour": "Redirects and cross-origin behaviour",
     "hygiene": "Security headers and cookies",
     "tls": "TLS certificates and protocols",
+    "service": "Services that answer anyone",
     "dns": "DNS",
     "recon": "Finding hosts, services and pages",
 }

@@ -147,6 +147,9 @@ async def test_services_are_named_and_traps_spring_nothing(world: World) -> None
     line = log.attempts["services.ports", HOST]
     assert (line.outcome, line.requests) == (Outcome.DONE, len(SERVERS) + 1)
     assert line.reason == f"{len(SERVERS) + 1} ports tried: {len(SERVERS)} open, 1 closed"
+    access = {asset: a.outcome for (check, asset), a in log.attempts.items() if check == "service.access"}
+    assert access[f"{HOST}:{world.ports['ssh']}"] is Outcome.DONE
+    assert access[f"{HOST}:{world.ports['flood']}"] is Outcome.SKIPPED, "what could not be told was not judged"
     echo_line = log.attempts["services.identity", f"{HOST}:{world.ports['garbage']}"]
     assert "could not be told" in echo_line.reason
     assert log.received < 2_000_000, "ten megabytes of banner were not read"

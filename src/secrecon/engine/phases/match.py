@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from secrecon.detect.service_facts import replay
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
 from secrecon.intel.cpe import key_of
@@ -138,6 +139,14 @@ def _named(names: Iterable[str]) -> str:
     return ", ".join(unique[:MAX_NAMED]) + more
 
 
+def _replay(asset: str) -> str:
+    """A command that shows what was read: of a web service its start page, of another its greeting."""
+    if "://" in asset:
+        return f"curl -sk -i {shlex.quote(asset + '/')}"
+    host, _, port = asset.rpartition(":")
+    return replay(b"", host.strip("[]"), int(port)) if port.isdigit() else ""
+
+
 def _weight(finding: Finding) -> tuple[int, float]:
     return finding.evidence_level.rank, finding.confidence
 
@@ -158,7 +167,7 @@ def _finding(technology: Technology, match: CveMatch, data: str) -> Finding:
         summary=f"{match.reason}; not verified; {data}",
         response=technology.evidence,
         matcher=f"version {technology.version} read from: {technology.evidence}",
-        curl=f"curl -sk -i {shlex.quote(technology.asset + '/')}",
+        curl=_replay(technology.asset),
         version=technology.version,
     )
     return Finding(

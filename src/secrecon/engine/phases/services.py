@@ -24,7 +24,7 @@ from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import TargetKind
 from secrecon.net.ports import Aim, Aimed
 
-IDENTITY, NMAP = "services.identity", "services.nmap-patterns"
+IDENTITY, NMAP, ACCESS = "services.identity", "services.nmap-patterns", "service.access"
 ADDRESSES_A_ROUND = 24
 MAX_ADDRESSES = 1_024
 MAX_OPEN = 60
@@ -164,6 +164,9 @@ class ServicesPhase:
             yield technology
         yield from findings_of(told, [self._rules.exposed[name] for name in told.exposes], service)
         reason = f"what listens there could not be told: {told.reason}" if told.protocol == UNKNOWN else ""
+        if not item.web:
+            outcome = Outcome.SKIPPED if reason else Outcome.DONE
+            yield self._attempt(ACCESS, service.asset, outcome, reason)
         alike = same_page_names(item) if item.web else ()
         if alike:
             reason = f"{len(alike)} more names lead here and show no page of their own ({', '.join(alike[:3])})"
