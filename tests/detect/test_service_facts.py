@@ -56,10 +56,18 @@ def test_a_finding_shows_the_words_exchanged() -> None:
     assert finding.evidence[0].curl == "printf 'INFO\\015\\012' | nc -w 3 shop.acme.test 6379"
 
 
+def test_a_banner_is_one_line_of_what_can_be_read() -> None:
+    assert banner_of(b"$19\r\n# Server\r\nredis_version:6.0.16\r\n") == "$19 # Server redis_version:6.0.16"
+    assert banner_of(b"c\0\0\0\x0a8.0.36\0\x08\0\0\0" + b"\0" * 20 + b"mysql_native") == "8.0.36 … mysql_native"
+    assert banner_of(b"\x00\xff" * 40) == ""
+    assert banner_of("220 Grüße\r\n".encode()) == "220 Gr\\xc3\\xbc\\xc3\\x9fe"
+
+
 def test_a_hostile_banner_is_short_and_printable() -> None:
     for heard in (b"\x1b]0;owned\x07\x00" * 1_000_000, b"<script>alert(1)</script>" * 1000, b"\n\n\nlate"):
         banner = banner_of(heard)
         assert len(banner) <= 200
+        assert banner.isascii() or "…" in banner
         assert banner.isprintable()
 
 

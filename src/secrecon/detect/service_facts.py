@@ -6,6 +6,7 @@ not tried is claimed. All text shown is cut and escaped.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -17,6 +18,7 @@ from secrecon.model.asset import Service, Technology, TlsInfo
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding
 
 MAX_BANNER = 200
+_TEXTS = re.compile(rb"[\x20-\x7e]{4,}")
 MAX_SAID = 800
 MAX_HEARD = 1_500
 
@@ -37,9 +39,11 @@ def service_of(told: Told, host: str, address: str, port: int, tls: TlsInfo | No
 
 
 def banner_of(heard: bytes) -> str:
-    """The first line of what came, or of what of it can be read."""
-    text = printable(heard[: 4 * MAX_BANNER]).strip()
-    return text.partition("\n")[0][:MAX_BANNER]
+    """What of the first words can be read, in one line: text as it is, of binary words the texts in them."""
+    cut = heard[: 4 * MAX_BANNER]
+    if b"\0" not in cut:
+        return " ".join(printable(cut).split())[:MAX_BANNER]
+    return " … ".join(text.decode("ascii") for text in _TEXTS.findall(cut))[:MAX_BANNER]
 
 
 def technology_of(told: Told, asset: str) -> Technology | None:
@@ -118,6 +122,7 @@ def replay(said: bytes, host: str, port: int, *, tls: bool = False) -> str:
 
 
 def _printf(byte: int) -> str:
-    if byte in (0x25, 0x5C):  # percent sign and backslash mean something to printf
-        return "%%" if byte == 0x25 else "\\\\"
-    return chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}"
+    """A byte as printf takes it: percent sign and backslash mean something to it, and so does a dash at the beginning."""
+    if byte == 0x25:
+        return "%%"
+    return chr(byte) if 0x20 <= byte < 0x7F and byte not in (0x2D, 0x5C) else f"\\{byte:03o}"

@@ -223,7 +223,7 @@ class Network:
         try:
             self._spend()
             patient = replace(self._timeouts, connect=min(self._timeouts.connect, patience + 1))
-            patient = replace(patient, head=patience, total=2 * patience + 2)
+            patient = replace(patient, head=patience, total=patience + 3)
             name, steps = host if tls else None, [talk.Say(data)] if data else []
             said = await talk.converse(address, port, name, steps, most, every=False, timeouts=patient)
         finally:

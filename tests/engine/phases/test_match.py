@@ -125,3 +125,13 @@ def test_a_technology_of_another_source_is_known_by_its_cpe() -> None:
     other = dataclasses.replace(seen("Apache httpd", "2.4.49"), cpe="cpe:2.3:a:apache:http_server")
     findings, _ = judged(other)
     assert findings["cve.CVE-2021-41773"].location == "Apache httpd"
+
+
+def test_what_a_greeting_told_is_shown_again_by_a_greeting() -> None:
+    view = ScanView(make_spec(ASSET), no_listener)
+    exim = Technology("mail.acme.test:2525", "exim", "4.91", "cpe:2.3:a:exim:exim", "greeting: 220 Exim 4.91", 0.95)
+    view.add((exim,), (), ())
+    found = MatchPhase(lambda: Knowledge(load_core(), load_aliases())).judge(view, 0, ())
+    finding = next(item for item in found if isinstance(item, Finding) and item.cve_id == "CVE-2019-10149")
+    assert (finding.asset, finding.location) == ("mail.acme.test:2525", "exim")
+    assert finding.evidence[0].curl == "nc -w 3 mail.acme.test 2525 < /dev/null"
