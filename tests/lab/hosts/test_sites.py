@@ -31,11 +31,10 @@ def _get(lab: LabProcess, host: str, path: str = "/", **headers: str) -> httpx.R
 
 
 def test_every_host_answers_and_sends_good_headers(lab: LabProcess) -> None:
-    for host in (
-        set(lab.description.addresses) - lab.description.service_hosts - {"odd.acme.test"}
-    ):  # httpx cannot read it
+    unread = lab.description.service_hosts | {"odd.acme.test"}  # httpx does not read odd's header bytes
+    for host in set(lab.description.addresses) - unread:
         reply = _get(lab, host)
-        assert reply.status_code in (200, 301), host
+        assert reply.status_code in (200, 301, 302), host
         if host not in CARELESS:
             assert {name: reply.headers.get(name) for name in GOOD_HEADERS} == dict(GOOD_HEADERS), host
 
