@@ -12,13 +12,14 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from pydantic import AnyUrl, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from tests.report.conftest import SHOP, entry, hostile, make_finding, make_record, records, with_callback
+from tests.report.conftest import NOW, SHOP, entry, hostile, make_finding, make_record, records, with_callback
 from tests.report.test_exports import hostile_finding
 
 from secrecon.model.asset import Technology
 from secrecon.model.errors import Conflict
 from secrecon.model.finding import EvidenceLevel, Finding, FindingStatus, Severity
 from secrecon.model.record import ScanRecord
+from secrecon.model.triage import Decision, TriageState, basis_of
 from secrecon.report import build, render
 
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
@@ -142,6 +143,28 @@ def test_what_is_said_follows_from_the_evidence_and_from_people(
     record = replace(make_record(), findings=(entry(cve(level), 1, status),))
     assert [statement.status for statement in stated(record).statements] == [open_vex]
     assert states(record) == [(cyclone, response)]
+
+
+def test_a_decision_is_told_with_its_reason_and_its_end() -> None:
+    finding = cve(EvidenceLevel.BEHAVIOUR)
+    until = NOW + 86_400 * 30
+    decision = Decision(TriageState.ACCEPTED, "behind a wall", "ada@acme.test", NOW, basis_of(finding), until)
+    kept = replace(entry(finding, 1, FindingStatus.ACCEPTED), decision=decision)
+    record = replace(make_record(), findings=(kept,))
+    (statement,) = stated(record).statements
+    assert statement.status_notes is not None
+    assert statement.status_notes.endswith("accepted by a person until 2026-12-23: behind a wall")
+    for name in ("html", "md"):
+        assert "accepted until 2026-12-23, by ada" in render(build(record), name)[0].decode().replace("\\", "")
+    log = json.loads(render(build(record), "sarif")[0])
+    (suppression,) = log["runs"][0]["results"][0]["suppressions"]
+    assert suppression["justification"] == "marked as accepted: behind a wall"
+    ended = replace(kept, status=FindingStatus.OPEN, reopened="the acceptance ran out")
+    assert states(replace(make_record(), findings=(ended,))) == [("exploitable", [])]
+    assert (
+        "holds no more: the acceptance ran out"
+        in render(build(replace(record, findings=(ended,))), "html")[0].decode()
+    )
 
 
 def test_a_version_is_about_the_product_and_a_proof_about_the_asset() -> None:

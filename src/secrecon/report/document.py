@@ -40,6 +40,14 @@ class Triaged:
     holds: bool
     reopened: str
 
+    @property
+    def words(self) -> str:
+        """The decision in a line: what, until when, by whom, why, and whether it still holds."""
+        until = f" until {self.expires[:10]}" if self.expires else ""
+        why = f": {self.reason}" if self.reason else ""
+        ended = "" if self.holds else f" (holds no more: {self.reopened})"
+        return f"{self.state.replace('_', ' ')}{until}, by {self.by} on {self.at[:10]}{why}{ended}"
+
 
 @dataclass(frozen=True, slots=True)
 class ReportFinding:

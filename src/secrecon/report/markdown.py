@@ -102,6 +102,7 @@ def _finding(finding: ReportFinding) -> str:
         ("Risk", arithmetic(finding)),
         ("CWE", " ".join(finding.cwe)),
         ("Status", f"{finding.status}, first seen {finding.first_seen}"),
+        ("Decision", "" if finding.triage is None else finding.triage.words),
         ("Fingerprint", finding.fingerprint),
     ]
     parts = [

@@ -190,6 +190,7 @@ def _finding(finding: ReportFinding, cause: Cause) -> Json:
         ("Risk", arithmetic(finding)),
         ("Weakness", ", ".join(finding.cwe)),
         ("Seen", f"first {day(finding.first_seen)}; status {finding.status.replace('_', ' ')}"),
+        ("Decision", "" if finding.triage is None else finding.triage.words),
         ("Check", finding.check),
         ("Fingerprint", finding.fingerprint),
     ]
