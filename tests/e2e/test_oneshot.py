@@ -71,14 +71,34 @@ def test_its_safe_twin_is_clean(lab: LabProcess) -> None:
     assert [f["check"] for f in report["findings"] if f["severity"] in ("critical", "high", "medium")] == []
 
 
-@pytest.mark.parametrize("format_", ["json", "html", "md", "csv", "sarif"])
+@pytest.mark.parametrize("format_", ["json", "md", "sarif", "cyclonedx", "openvex"])
 def test_every_format_comes_on_stdout_alone(lab: LabProcess, format_: str) -> None:
     target = str(lab.description.address_origin("apache"))
     done = run(target, "--allow", lab.description.allow, "--format", format_, lab=lab)
     assert done.returncode in (0, 2), done.stderr
     assert "CVE-2021-41773" in done.stdout
-    if format_ in ("json", "sarif"):
+    if format_ != "md":
         json.loads(done.stdout)
+
+
+def test_a_baseline_lets_pass_what_is_known_and_the_ending_chooses_the_format(
+    lab: LabProcess, tmp_path: Path
+) -> None:
+    target, first, paper = str(lab.description.address_origin("apache")), tmp_path / "a.json", tmp_path / "b.pdf"
+    words = (target, "--allow", lab.description.allow, "--fail-on", "high")
+    assert run(*words, "--output", str(first), lab=lab).returncode == 1
+    done = run(*words, "--output", str(paper), "--baseline", str(first), lab=lab)
+    assert done.returncode in (0, 2), done.stderr
+    assert "more known from the baseline" in done.stderr
+    assert paper.read_bytes().startswith(b"%PDF-")
+
+
+def test_a_format_that_cannot_say_nothing_writes_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.openvex.json"
+    done = run("https://nowhere.invalid", "--output", str(file))
+    assert done.returncode == 2, done.stderr
+    assert "No report was written" in done.stderr
+    assert not file.exists()
 
 
 def test_without_allow_only_light_checks_are_made_and_that_is_said(lab: LabProcess) -> None:
@@ -122,6 +142,8 @@ def test_private_addresses_are_refused_without_allow(target: str, rule: str) -> 
         ("http://127.0.0.1:9", "--allow", "not a network"),
         ("http://127.0.0.1:9", "--fail-on", "sometimes"),
         ("http://127.0.0.1:9", "--format", "docx"),
+        ("http://127.0.0.1:9", "--fail-on", "high", "--baseline", __file__),
+        ("http://127.0.0.1:9", "--fail-on", "grade:C", "--baseline", __file__),
         ("http://127.0.0.1:9", "--allow", "127.0.0.1", "--output", "/nonexistent/folder/report.json"),
     ],
 )
