@@ -25,6 +25,7 @@ from secrecon.engine.phases.exposures import ExposuresPhase
 from secrecon.engine.phases.fingerprint import FingerprintPhase
 from secrecon.engine.phases.hygiene import HygienePhase
 from secrecon.engine.phases.match import MatchPhase
+from secrecon.engine.phases.names import MetNamesPhase, NamesPhase
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.phases.services import ServicesPhase
@@ -90,9 +91,11 @@ def build_phases(
         ResolvePhase(),
         DiscoverPhase(ports=settings.web_ports, sources=name_sources(settings), fetch=PassiveFetcher().fetch),
         ProbePhase(settings.web_ports),
+        NamesPhase(settings.web_ports),
         ServicesPhase(services, services.chosen(settings.service_ports), NmapFile(settings, services).patterns),
         FingerprintPhase(prints.current),
         CrawlPhase(),
+        MetNamesPhase(settings.web_ports),
         MatchPhase(library.current),
         HygienePhase(),
         ExposuresPhase(),

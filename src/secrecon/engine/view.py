@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Sighting, Technology
+from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Technology, ToldName
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.scan import Attempt, ScanSpec
@@ -70,8 +70,8 @@ class ScanView:
         return self.of(Resolution)
 
     @property
-    def sightings(self) -> tuple[Sighting, ...]:
-        return self.of(Sighting)
+    def told(self) -> tuple[ToldName, ...]:
+        return self.of(ToldName)
 
     @property
     def services(self) -> tuple[Service, ...]:

@@ -40,7 +40,7 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ToldName:
     """That a source told of a name, be it there or not: a name keeps every source. `source`: `certificate-log:crtsh`,
     `zone-transfer`, `wordlist`, ...; `detail`: where in it, bounded, such as the page or the record."""
 
@@ -50,7 +50,7 @@ class Sighting:
 
     @property
     def key(self) -> str:
-        return f"sighting|{self.name}|{self.source}"
+        return f"told|{self.name}|{self.source}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +235,4 @@ class RequestShape:
         return f"shape|{self.method}|{self.origin}{self.path}|{names}"
 
 
-Fact = Asset | Sighting | Resolution | Service | Technology | Page | Link | RequestShape
+Fact = Asset | ToldName | Resolution | Service | Technology | Page | Link | RequestShape

@@ -16,8 +16,8 @@ from secrecon.model.asset import (
     RequestShape,
     Resolution,
     Service,
-    Sighting,
     Technology,
+    ToldName,
 )
 from secrecon.model.errors import BadInput
 from secrecon.model.record import JsonValue
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _FACTS: dict[str, type[Fact]] = {
     "asset": Asset,
-    "sighting": Sighting,
+    "told": ToldName,
     "resolution": Resolution,
     "service": Service,
     "technology": Technology,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from secrecon.model.asset import Asset, AssetType, Fact, Resolution, Service, Technology
+from secrecon.model.asset import Asset, AssetType, Fact, Resolution, Service, Technology, ToldName
 from secrecon.model.scan import Attempt, Outcome
 from secrecon.model.target import Target, TargetKind
 
@@ -27,7 +27,9 @@ _SOURCES: Mapping[str, str] = {
     "target": "resolve.addresses",
     "wordlist": "discover.names",
     "zone-transfer": "dns.zone-transfer",
-    "ns": "discover.name-servers",
+    "zone-walk": "discover.zone-walk",
+    "permutation": "discover.permutations",
+    **{f"dns-{type_}": "discover.records" for type_ in ("ns", "mx", "srv", "txt", "soa")},
 }
 """By source of a name or an address: the check that sees it, one line for the whole target."""
 _ANSWERED = frozenset({"resolve.www", "discover.name-servers"})
@@ -102,6 +104,7 @@ def sightings(facts: Iterable[Fact], target: Target) -> tuple[Sighting, ...]:
         return seen
 
     resolutions: dict[str, Resolution] = {}
+    facts = tuple(facts)
     for fact in facts:
         if isinstance(fact, Asset):
             see(fact.type, fact.value, fact.source, fact.parent, _look(fact, target))
@@ -113,6 +116,12 @@ def sightings(facts: Iterable[Fact], target: Target) -> tuple[Sighting, ...]:
             line = ("fingerprint.web", fact.asset)
             seen = see(AssetType.TECHNOLOGY, f"{fact.name} on {fact.asset}", "fingerprint", fact.asset, line)
             _note(seen, name=fact.name, version=fact.version, cpe=fact.cpe)
+    for fact in facts:
+        if isinstance(fact, ToldName) and (AssetType.SUBDOMAIN, fact.name) in found:
+            seen = found[AssetType.SUBDOMAIN, fact.name]
+            seen.sources.setdefault(fact.source)
+            if fact.source in _SOURCES:
+                seen.looks.setdefault((_SOURCES[fact.source], target.host))
     for seen in found.values():
         known = resolutions.get(seen.value) if seen.type in (AssetType.DOMAIN, AssetType.SUBDOMAIN) else None
         if known is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from secrecon.model.asset import Asset, Page, RequestShape, Service, Technology, TlsInfo
+from secrecon.model.asset import Asset, Page, RequestShape, Service, Technology, TlsInfo, ToldName
 from secrecon.model.finding import Evidence, Threat
 from secrecon.model.interaction import Interaction, OastReach, OastSelfTest, Payload
 from secrecon.model.record import FindingRecord, ScanRecord
@@ -289,7 +289,17 @@ def _technologies(record: ScanRecord) -> tuple[TechnologySeen, ...]:
 
 def _assets(record: ScanRecord) -> tuple[AssetSeen, ...]:
     seen = {fact.key: fact for fact in record.facts if isinstance(fact, Asset)}
-    shown = [AssetSeen(str(a.type), line(a.value), line(a.source, 200), line(a.parent)) for a in seen.values()]
+    told: dict[str, list[str]] = {}
+    for fact in record.facts:
+        if isinstance(fact, ToldName):
+            told.setdefault(fact.name, []).append(line(fact.source, 200))
+    shown = [
+        AssetSeen(
+            str(a.type), line(a.value), source, line(a.parent), tuple(sorted({source, *told.get(a.value, ())}))
+        )
+        for a in seen.values()
+        for source in (line(a.source, 200),)
+    ]
     return tuple(sorted(shown, key=lambda a: (a.type, a.value)))
 
 

@@ -345,12 +345,13 @@ class TechnologySeen:
 
 @dataclass(frozen=True, slots=True)
 class AssetSeen:
-    """A domain, subdomain, address or sensitive path."""
+    """A domain, subdomain, address or sensitive path. `sources`: everything that told of it, `source` the first."""
 
     type: str
     value: str
     source: str
     parent: str
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

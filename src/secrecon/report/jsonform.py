@@ -82,7 +82,14 @@ def as_document(report: Report) -> Json:
         ],
         "asset_counts": _asset_counts(facts),
         "assets": [
-            {"type": a.type, "value": a.value, "source": a.source, "parent": a.parent or None} for a in facts.assets
+            {
+                "type": a.type,
+                "value": a.value,
+                "source": a.source,
+                "sources": list(a.sources),
+                "parent": a.parent or None,
+            }
+            for a in facts.assets
         ],
         "pages_read": facts.pages,
         "inputs_seen": facts.inputs,

@@ -15,7 +15,7 @@ from secrecon.engine.phases.discover import DiscoverPhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.pipeline import Engine
 from secrecon.lab.organisation import APEX, NAMES, Running, running_organisation
-from secrecon.model.asset import Asset, AssetType, Sighting
+from secrecon.model.asset import Asset, AssetType, ToldName
 from secrecon.model.scan import FULL_BUDGET, EngineInfo, Outcome, ScanMode, ScanSpec, Touch
 from secrecon.model.target import parse_target
 from secrecon.net.clock import SystemClock
@@ -72,7 +72,7 @@ def test_every_name_keeps_its_sources(searched: tuple[Running, MemoryLog]) -> No
     running, log = searched
     sources: dict[str, set[str]] = {}
     for fact in log.facts.values():
-        if isinstance(fact, Sighting):
+        if isinstance(fact, ToldName):
             sources.setdefault(fact.name, set()).add(fact.source)
     known = {"www." + APEX}  # the resolve phase's own
     assert running.organisation.hosts - known <= sources.keys()

@@ -22,7 +22,7 @@ from secrecon.engine.crawling.frontier import Frontier, is_script
 from secrecon.engine.ledger import attempts_from, merge, pushed_back
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
-from secrecon.model.asset import Asset, AssetType, Fact, Link, Page, RequestShape
+from secrecon.model.asset import Fact, Link, Page, RequestShape, ToldName
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.probe import HttpProbe, Reply
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
@@ -110,9 +110,9 @@ class Walk:
         self._shapes = len(view.shapes)
         for shape in view.shapes:
             self._paths[f"{shape.method} {shape.url}"] += 1
-        for asset in view.assets:
-            if asset.source == "crawl":
-                self._hosts.setdefault(asset.value)
+        for told in view.told:
+            if told.source == "crawl":
+                self._hosts.setdefault(told.name)
 
     def first(self) -> list[HttpProbe]:
         """The start and the well-known places of every service."""
@@ -189,7 +189,7 @@ class Walk:
         for host in content.hosts if target.kind is TargetKind.ORGANISATION else ():
             if host != target.host and target.covers_name(host) and len(self._hosts) < MAX_HOSTS:
                 self._hosts.setdefault(host)
-                yield from self._new(Asset(AssetType.SUBDOMAIN, host, "crawl", target.host))
+                yield from self._new(ToldName(host, "crawl"))
 
     def _requests(self, shapes: Iterable[RequestShape]) -> Iterable[Judgement]:
         for request in shapes:

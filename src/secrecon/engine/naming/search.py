@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from secrecon.engine.naming.candidates import clean, parent, random_names
 from secrecon.engine.naming.wildcards import Wildcard, learn
-from secrecon.model.asset import Asset, AssetType, Fact, Resolution, Sighting
+from secrecon.model.asset import Asset, AssetType, Fact, Resolution, ToldName
 from secrecon.model.dns import NameAnswer, SweepResult
 from secrecon.net.network import Network
 
@@ -146,12 +146,13 @@ class Search:
             )
         for name, answer in self.found.items():
             told = self.sources.get(name, {})
-            yield Asset(AssetType.SUBDOMAIN, name, next(iter(told), "dns"), self.zone)
+            source = next(iter(told), "dns")
+            yield Asset(AssetType.SUBDOMAIN, name, source, self.zone)
             if answer.addresses:
                 yield Resolution(name, answer.addresses, answer.aliases)
             for address in answer.addresses:
-                yield Asset(AssetType.IP, address, "dns", name)
+                yield Asset(AssetType.IP, address, source, name)
         for name, told in self.sources.items():
             for source, detail in told.items():
                 if name in self.found or source not in GUESSED:
-                    yield Sighting(name, source, detail)
+                    yield ToldName(name, source, detail)

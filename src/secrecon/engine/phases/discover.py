@@ -230,10 +230,11 @@ def sweep_line(check: str, zone: str, *results: SweepResult, more: str = "") -> 
         return Attempt(
             PhaseName.DISCOVER, check, zone, outcome, "; ".join(filter(None, (*parts, notes, more))), sent
         )
-    outcome = Outcome.SKIPPED if more else Outcome.DONE
-    return Attempt(
-        PhaseName.DISCOVER, check, zone, outcome, "; ".join(filter(None, (f"{asked} names", more))), sent
-    )
+    if more:
+        return Attempt(
+            PhaseName.DISCOVER, check, zone, Outcome.SKIPPED, f"{asked} names were looked up; {more}", sent
+        )
+    return Attempt(PhaseName.DISCOVER, check, zone, Outcome.DONE, "", sent)
 
 
 def wildcard_lines(search: Search) -> list[Judgement]:
@@ -268,7 +269,8 @@ def told_lines(search: Search, check: str = TOLD) -> list[Judgement]:
     if search.over:
         outcome = Outcome.SKIPPED
         parts.append(f"{search.over} more were not looked up: the limit is {MAX_TOLD} a scan")
-    return [Attempt(PhaseName.DISCOVER, check, search.zone, outcome, "; ".join(parts), len(told))]
+    gap = outcome is not Outcome.DONE or bool(alike)
+    return [Attempt(PhaseName.DISCOVER, check, search.zone, outcome, "; ".join(parts) if gap else "", len(told))]
 
 
 def _notes(search: Search, judged: Sequence[Judgement]) -> list[Judgement]:
