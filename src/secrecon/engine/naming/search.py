@@ -17,10 +17,11 @@ from secrecon.model.asset import Asset, AssetType, Fact, Resolution, ToldName
 from secrecon.model.dns import NameAnswer, SweepResult
 from secrecon.net.network import Network
 
-MAX_TOLD = 5_000
+MAX_TOLD = 4_000
 """How many names that sources tell of are looked up in one scan."""
 MAX_PARENTS = 400
-MAX_FOUND = 5_000
+MAX_FOUND = 9_000
+"""More than can be told: however many names somebody tells of, there is room for those that we find."""
 GUESSED = ("wordlist", "permutation")
 """Sources that are our own guesses."""
 ZONE_DATA = ("zone-transfer", "zone-walk")

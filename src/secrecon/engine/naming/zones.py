@@ -27,7 +27,6 @@ TRANSFER, SERVERS, RECORDS, WALK = (
     "discover.records",
     "discover.zone-walk",
 )
-MAX_NAMES = 5_000
 MAX_POLICIES = 10
 """How many included mail policies are read at each of as many levels (RFC 7208 4.6.4 allows ten lookups)."""
 MAX_EXCERPT_LINES = 25
@@ -157,7 +156,7 @@ def _unhelpful(zone: str, replies: Sequence[Reply]) -> list[Attempt]:
 def transferred_hosts(answer: DnsAnswer, target: Target) -> list[str]:
     """The names with an address or an alias that a transfer handed out."""
     hosts = {r.name for r in answer.records if r.type in ("A", "AAAA", "CNAME") and "*" not in r.name}
-    return sorted(name for name in hosts if name != target.host and target.covers_name(name))[:MAX_NAMES]
+    return sorted(name for name in hosts if name != target.host and target.covers_name(name))
 
 
 def transfer_finding(answer: DnsAnswer, probe: ZoneTransferProbe) -> Finding:
