@@ -156,8 +156,8 @@ class Sweeper:
         if self._honest is not None:
             return self._honest, 0
         name, sent, honest, notes = f"{self._random_label()}.invalid", 0, [], []
-        for server in self._servers:
-            found = await self._of_type((server,), [name], dnspacket.A, lambda: "")
+        tests = (self._of_type((server,), [name], dnspacket.A, lambda: "") for server in self._servers)
+        for server, found in zip(self._servers, await asyncio.gather(*tests), strict=True):
             sent += found.sent
             told = found.told.get(name)
             if told is None or not told.addresses:

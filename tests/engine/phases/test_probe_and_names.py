@@ -10,7 +10,7 @@ from secrecon.engine.phases import probe as probe_module
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.view import ScanView
-from secrecon.model.asset import Resolution
+from secrecon.model.asset import Asset, Resolution
 from secrecon.model.dns import DnsAnswer, DnsRecord
 from secrecon.model.probe import DnsProbe, HttpProbe, Reply
 from secrecon.model.scan import Attempt, Outcome, ScanMode
@@ -70,3 +70,22 @@ def test_name_servers_that_fail_or_lie_outside_are_told() -> None:
     outside = Reply(ask, Outcome.DONE, dns=DnsAnswer(ZONE, "NS", "NOERROR", (record,), "127.0.0.1"))
     (attempt,) = servers_left_out(target, ZONE, [outside])
     assert "ns1.elsewhere.example" in attempt.reason
+
+
+def test_www_is_not_counted_where_every_name_is_answered_alike() -> None:
+    view, phase = view_of(ZONE), ResolvePhase()
+    probes = [probe for probe in phase.plan(view, 0) if isinstance(probe, DnsProbe)]
+    assert len(probes) == 4
+
+    def judged(www: str, other: str) -> set[str]:
+        replies = []
+        for probe in probes:
+            address = www if probe.name.startswith("www.") else "192.0.2.1" if probe.name == ZONE else other
+            records = (DnsRecord(probe.name, "A", 60, address),)
+            replies.append(Reply(probe, Outcome.DONE, dns=DnsAnswer(probe.name, "ADDRESS", "NOERROR", records, "")))
+        facts = list(phase.judge(view, 0, replies))
+        assert f"www.{ZONE}" in {fact.name for fact in facts if isinstance(fact, Resolution)}
+        return {fact.value for fact in facts if isinstance(fact, Asset)}
+
+    assert f"www.{ZONE}" not in judged("192.0.2.7", "192.0.2.7")
+    assert f"www.{ZONE}" in judged("192.0.2.7", "192.0.2.8")

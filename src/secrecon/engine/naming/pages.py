@@ -30,6 +30,8 @@ MAX_GUESSED = 40
 MAX_WILD = 12
 MAX_ALIASES = 100
 BODY = 60_000
+BUSY = frozenset({429, 502, 503, 504})
+"""What a server answers that is asked too much: it says nothing about a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,17 @@ async def compare(search: Search, ports: Sequence[int]) -> list[Judgement]:
         room -= len(chosen)
         replies = await ask_together(search.network, [_get(origin, name) for name in chosen])
         asked += len(replies)
+        third = random_names(search.seed, above)[2]
+        (again,) = await ask_together(search.network, [_get(origin, third)])
+        asked += 1
+        if again.http is None or not _look(again.http.reply, third).like(usual):
+            dumb.append(above)  # the server has changed its mind meanwhile, perhaps about us
+            left += len(chosen)
+            continue
         for name, reply in zip(chosen, replies, strict=True):
-            if reply.http is not None and not _look(reply.http.reply, name).like(usual):
+            if reply.http is None or reply.http.reply.status in BUSY:
+                left += 1
+            elif not _look(reply.http.reply, name).like(usual):
                 search.real(name, f"its page on port {origin.port} differs from the wildcard's")
                 real += 1
     compared = sum(map(len, by_parent.values())) - left

@@ -210,7 +210,8 @@ def is_zone(view: ScanView) -> bool:
 def search_of(view: ScanView, ground: Ground) -> Search:
     """A search that knows what the scan has resolved already."""
     target = view.spec.target
-    seen = frozenset(r.name for r in view.resolutions if "*" not in r.name)
+    counted = {target.host, *(asset.value for asset in view.assets)}
+    seen = frozenset(r.name for r in view.resolutions if r.name in counted)
     return Search(target.host, ground.network, view.spec.scan_id, ground.stop, seen)
 
 
