@@ -302,6 +302,7 @@ class Asset(BaseModel):
     type: str
     value: str
     source: str
+    sources: list[str]
     parent: str | None
 
 
