@@ -56,8 +56,9 @@ format: install ## Rewrite the sources in the one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only --quiet .
 
-bench: install ## Measure the HTTP client beside its peers, and templates: TEMPLATES=dir PEER='command {target} {templates} {output}'
+bench: install ## Measure the HTTP client and the DNS sweep beside their peers, and templates: TEMPLATES=dir PEER='command {target} {templates} {output}'
 	$(BIN)/python -P benchmarks/http.py
+	$(BIN)/python -P benchmarks/dns.py
 	$(BIN)/python -P benchmarks/templates.py $(if $(TEMPLATES),--templates "$(TEMPLATES)") $(if $(PEER),--peer '$(PEER)')
 
 accuracy: install ## Judge our templates on real packages, old and fixed (TEMPLATES=DIR: a community set beside them; ARGS=--strict)

@@ -128,11 +128,12 @@ def test_links_stay_inside_the_services_of_the_scan_and_names_are_kept() -> None
         view,
         lambda t: (
             b"<a href='http://www.acme.test/w'><a href='http://new.acme.test/n'><a href='http://other.test/o'>"
+            b"<script>var api = 'wss://live.acme.test:9/x'</script>"
         ),
     )
     assert {link.origin for link in view.links} <= {SHOP, WWW}
     assert any(page.url == "http://www.acme.test/w" for page in view.pages)
-    assert "new.acme.test" in {told.name for told in view.told if told.source == "crawl"}
+    assert {"new.acme.test", "live.acme.test"} <= {told.name for told in view.told if told.source == "crawl"}
     assert not any("other.test" in asset.value for asset in view.of(Asset))
 
 

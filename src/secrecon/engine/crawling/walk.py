@@ -18,6 +18,7 @@ from secrecon.detect import graphql
 from secrecon.detect.acting import refusal
 from secrecon.detect.content import Content, read_content, read_title
 from secrecon.detect.graphql import MAX_QUERIES
+from secrecon.detect.mentions import names_in
 from secrecon.engine.crawling.frontier import Frontier, is_script
 from secrecon.engine.ledger import attempts_from, merge, pushed_back
 from secrecon.engine.phase import Judgement
@@ -165,6 +166,8 @@ class Walk:
         for note in content.notes:
             self._note(probe.asset, note)
         yield from self._facts(content, depth)
+        if self._spec.target.kind is TargetKind.ORGANISATION and len(self._hosts) < MAX_HOSTS:
+            yield from self._names(names_in(reply.http.reply.body, self._spec.target.host))
 
     def _content(self, exchange: HttpExchange) -> Content:
         """What a page holds; its title alone once the scan has no room for links, or the batch has read enough."""
@@ -185,8 +188,13 @@ class Walk:
                     self._see(link)
                     yield link
         yield from self._requests(content.shapes)
+        if self._spec.target.kind is TargetKind.ORGANISATION:
+            yield from self._names(content.hosts)
+
+    def _names(self, hosts: Iterable[str]) -> Iterable[Judgement]:
+        """Names of the organisation that a page points at or mentions; they are only told, and looked up later."""
         target = self._spec.target
-        for host in content.hosts if target.kind is TargetKind.ORGANISATION else ():
+        for host in hosts:
             if host != target.host and target.covers_name(host) and len(self._hosts) < MAX_HOSTS:
                 self._hosts.setdefault(host)
                 yield from self._new(ToldName(host, "crawl"))
