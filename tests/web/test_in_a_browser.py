@@ -14,10 +14,14 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page as Tab
 from playwright.async_api import async_playwright
 from tests.little import PASSWORD, make_context, make_user, payload_of
+from tests.scribe import Say, scribe
 from tests.web.conftest import NoisyEngine, finished_scan, make_app, run_to_end
 
 from secrecon.model.interaction import CallbackProtocol, Interaction
+from secrecon.model.language import LanguageLimits
 from secrecon.net.clock import SystemClock
+from secrecon.net.language import LanguageAddress, LanguageModel
+from secrecon.net.language_openai import OpenAiWire
 from secrecon.service.callbacks import record_interaction
 from secrecon.service.context import Context
 from secrecon.service.people import authorize_target, operator_for
@@ -216,3 +220,36 @@ async def test_the_menu_and_the_keyboard(site: Site, chromium: Chromium) -> None
     key = await tab.text_content("#new-key")
     assert key is not None
     assert key.startswith("sra_")
+
+
+async def test_a_question_is_answered_as_it_is_written(site: Site, chromium: Chromium, tmp_path: Path) -> None:
+    ada = await make_user(site.ctx)
+    accepted = await finished_scan(site.ctx, ada)
+    with scribe() as server:
+        address = LanguageAddress("little", server.base, "")
+        language = LanguageModel(
+            OpenAiWire(compatible=True), address, LanguageLimits(20.0, retries=0), SystemClock()
+        )
+        object.__setattr__(site.ctx, "language", language)
+        server.says(Say("", (("list_scans", {}),)), Say("There is one scan.\n<b>Nothing</b> more to say."))
+        watcher, tab = Watcher(), await chromium.new_page()
+        watcher.watch(tab)
+        await sign_in(tab, site)
+        await tab.goto(f"{site.url}/reports/{accepted.db_scan_id}")
+        await tab.fill("#message", "How many scans are there?")
+        await tab.click("#ask button")
+        await tab.get_by_text("checked against your data.").wait_for()
+        told = await tab.inner_text("[data-talk]")
+        assert "How many scans are there?" in told
+        assert "There is one scan." in told
+        assert await tab.locator("[data-talk] b").count() == 0
+        assert await fits(tab)
+        await tab.screenshot(path=tmp_path / "ask.png")
+        assert watcher.complaints == []
+        tab_without = await (await chromium.new_context(java_script_enabled=False)).new_page()
+        await sign_in(tab_without, site)
+        await tab_without.goto(f"{site.url}/reports/{accepted.db_scan_id}")
+        server.says(Say("There is little to say."))
+        await tab_without.fill("#message", "And now?")
+        await tab_without.click("#ask button")
+        assert "There is little to say." in await tab_without.inner_text("#answer")

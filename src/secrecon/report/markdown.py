@@ -31,6 +31,7 @@ def to_markdown(report: Report) -> bytes:
         parts.append(f"## {escape(section.title)}")
         parts.extend(escape(paragraph) for paragraph in section.paragraphs)
         parts.append("\n".join(f"- {escape(bullet)}" for bullet in section.bullets))
+    parts.append(f"*{escape(report.narrative_note)}*")
     parts.extend(["## What to fix first", _causes(report)] if facts.findings else [])
     parts.append("## Findings")
     parts.extend(_finding(finding) for finding in facts.findings)

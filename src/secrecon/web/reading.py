@@ -102,4 +102,5 @@ async def report_page(request: Request, desk: Here, visitor: Anyone, db_scan_id:
         levels=list(EvidenceLevel),
         statuses=list(FindingStatus),
         formats=TITLES,
+        can_ask=visitor is not None and desk.ctx.language is not None,
     )

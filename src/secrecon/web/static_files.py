@@ -15,7 +15,7 @@ from starlette.responses import Response
 from secrecon.model.errors import NotFound
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
-_NAMES = ("app.css", "shell.js", "live.js", "copy.js", "mark.svg")
+_NAMES = ("app.css", "shell.js", "live.js", "ask.js", "copy.js", "mark.svg")
 _FILES = {name: (files("secrecon.web") / "static" / name).read_bytes() for name in _NAMES}
 DIGEST = hashlib.sha256(b"\0".join(_FILES[name] for name in _NAMES)).hexdigest()[:12]
 
