@@ -37,6 +37,8 @@ def test_the_documented_table_is_the_code() -> None:
         ("SECRECON_OAST_HTTP_PORT", "http"),
         ("SECRECON_DATABASE_URL", "mysql://x"),
         ("SECRECON_WEB_PORTS", "80,0"),
+        ("SECRECON_SERVICE_PORTS", "ssh"),
+        ("SECRECON_SERVICE_PORTS", "22-1"),
         ("SECRECON_WEB_PORTS", "eighty"),
         ("SECRECON_DNS_SERVERS", "dns.example"),
         ("SECRECON_DNS_SERVERS", "127.0.0.1:x"),

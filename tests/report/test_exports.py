@@ -18,6 +18,7 @@ from jsonschema import Draft4Validator, FormatChecker
 from markdown_it import MarkdownIt
 from tests.report.conftest import ALL_DONE, entry, hostile, make_finding, make_record, records, with_callback
 
+from secrecon.model.asset import Service
 from secrecon.model.errors import BadInput
 from secrecon.model.finding import Evidence, Finding, FindingStatus, Severity
 from secrecon.model.record import ScanRecord
@@ -98,7 +99,9 @@ def hostile_finding(text: str) -> Finding:
 def test_hostile_text_is_inert_everywhere(name: str, text: str) -> None:
     record = make_record(hostile_finding(text))
     spot = replace(ALL_DONE[0], asset=text, outcome=Outcome.FAILED, reason=text)
-    data, _, filename = render(build(replace(record, attempts=(*ALL_DONE, spot), error=text)), name)
+    heard = Service(text, text, 22, text, None, text, None, text, text)
+    record = replace(record, attempts=(*ALL_DONE, spot), error=text, facts=(*record.facts, heard))
+    data, _, filename = render(build(record), name)
     shown = data.decode("utf-8-sig")
     for forbidden in ("\x1b", "\x00", "\u202e", "\u200b", "\x9b"):
         assert forbidden not in shown

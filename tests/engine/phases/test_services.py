@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,14 +15,18 @@ from tests.engine.conftest import ANSWER, make_engine, make_spec
 
 from secrecon.detect.service_rules import ServiceRules
 from secrecon.engine.memory import MemoryLog
+from secrecon.engine.phases import services
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.phases.services import ServicesPhase
+from secrecon.engine.pipeline import Engine
 from secrecon.model.asset import Service, Technology
 from secrecon.model.finding import Severity
 from secrecon.model.record import Chunk, Progress
-from secrecon.model.scan import Budget, Outcome, ScanMode, ScanSpec, Touch
+from secrecon.model.scan import Budget, EngineInfo, Outcome, ScanMode, ScanSpec, Touch
+from secrecon.model.target import parse_target
 from secrecon.net.clock import SystemClock
+from secrecon.net.resolver import Resolver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -122,8 +127,8 @@ async def scan(ports: tuple[int, ...], **changes: object) -> tuple[MemoryLog, Sc
 
 async def test_services_are_named_and_traps_spring_nothing(world: World) -> None:
     log, _ = await scan((*world.ports.values(), world.closed))
-    services = {fact.port: fact for fact in log.facts.values() if isinstance(fact, Service)}
-    named = {name: services[port].protocol for name, port in world.ports.items()}
+    found = {fact.port: fact for fact in log.facts.values() if isinstance(fact, Service)}
+    named = {name: found[port].protocol for name, port in world.ports.items()}
     assert named == {
         "ssh": "ssh",
         "smtp": "smtp",
@@ -134,7 +139,7 @@ async def test_services_are_named_and_traps_spring_nothing(world: World) -> None
         "closes": "unknown",
         "garbage": "unknown",
     }
-    ssh, origin = services[world.ports["ssh"]], services[world.ports["web"]].origin
+    ssh, origin = found[world.ports["ssh"]], found[world.ports["web"]].origin
     assert (ssh.product, ssh.version, ssh.address) == ("openssh", "9.2p1", HOST)
     assert origin is not None
     assert (origin.scheme, origin.port) == ("http", world.ports["web"]), "the later steps have a web service more"
@@ -207,3 +212,36 @@ async def test_a_stop_ends_the_step_within_two_seconds(world: World) -> None:
     line = log.attempts["services.ports", HOST]
     assert line.outcome is Outcome.SKIPPED
     assert "cancelled" in line.reason
+
+
+async def test_another_process_goes_on_with_the_next_addresses(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One address a round; what the first process connected to counts for the second one."""
+    monkeypatch.setattr(services, "ADDRESSES_A_ROUND", 1)
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"{HOST} acme.test\n127.0.0.61 acme.test www.acme.test\n127.0.0.62 www.acme.test\n")
+    port = world.ports["ssh"]
+    spec = replace(make_spec("https://acme.test"), target=parse_target("acme.test"), budget=Budget(connects=2))
+    log = MemoryLog(SystemClock().now(), lambda _: None)
+
+    def process() -> Engine:
+        return Engine(
+            phases=[ResolvePhase(), ServicesPhase(RULES, (port,))],
+            info=lambda: EngineInfo("test", "0" * 64),
+            clock=SystemClock(),
+            resolver=Resolver((("127.0.0.1", 9),), timeout=0.2, hosts=hosts),
+            callbacks=None,
+        )
+
+    first, second = process(), process()
+    await first.run_chunk(spec, "resolve", 0, log)
+    assert (await first.run_chunk(spec, "services", 0, log)).more
+    assert {key for key in log.attempts if key[0] == "services.ports"} == {("services.ports", HOST)}
+    assert (await second.run_chunk(spec, "services", 1, log)).more
+    assert not (await second.run_chunk(spec, "services", 2, log)).more
+    outcomes = {asset: a.outcome for (check, asset), a in log.attempts.items() if check == "services.ports"}
+    assert outcomes == {HOST: Outcome.DONE, "127.0.0.61": Outcome.DONE, "127.0.0.62": Outcome.SKIPPED}
+    assert "limit of 2 connections" in log.attempts["services.ports", "127.0.0.62"].reason
+    await first.close(spec.scan_id)
+    await second.close(spec.scan_id)
