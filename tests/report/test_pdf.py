@@ -17,6 +17,9 @@ from secrecon.model.scan import Outcome
 from secrecon.report import build, render
 from secrecon.report.pdftext import BREAK, COLUMNS, LONG_WORD, has_glyph, listing, prose
 
+A4_WIDTH, MARGIN = 595.3, 56.7
+"""Points."""
+
 
 def pdf_of(record: ScanRecord) -> bytes:
     data, media, name = render(build(record), "pdf")
@@ -142,6 +145,21 @@ def test_ten_megabytes_of_evidence_and_one_long_word_stay_bounded() -> None:
     assert len(data) < 400_000
     text = text_of(data)
     assert "more characters: see the JSON export" in text
+
+
+def test_no_word_leaves_the_page_however_long_it_is() -> None:
+    spot = replace(ALL_DONE[0], asset="h" * 400, outcome=Outcome.FAILED, reason="r" * 400)
+    record = make_record(said_everywhere("https://" + "a" * 300 + "/?q=" + "b" * 300))
+    document = pypdfium2.PdfDocument(pdf_of(replace(record, attempts=(*ALL_DONE, spot))))
+    furthest = 0.0
+    for page in document:
+        words = page.get_textpage()
+        boxes = (words.get_charbox(number) for number in range(words.count_chars()))
+        furthest = max(furthest, *(right for _, _, right, _ in boxes))
+        words.close()
+        page.close()
+    document.close()
+    assert furthest < A4_WIDTH - MARGIN + 2
 
 
 def test_many_findings_are_counted_where_they_are_not_shown() -> None:
