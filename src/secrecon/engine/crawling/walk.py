@@ -213,9 +213,9 @@ class Walk:
         """Once the pages are read: the question that an open GraphQL endpoint answers, where active checks are allowed."""
         if self._spec.mode is not ScanMode.FULL or self._spec.touch.rank < Touch.ACTIVE.rank:
             return []
-        places = [(origin, path) for origin in self.origins for path in graphql.USUAL_PLACES]
-        places += [place for place in self._graphql if place not in places]
-        fresh = [place for place in places[:MAX_GRAPHQL] if (GRAPHQL, str(place[0])) not in self._lines]
+        usual = [(origin, path) for origin in self.origins for path in graphql.USUAL_PLACES]
+        places = list(dict.fromkeys((*list(self._graphql)[:MAX_GRAPHQL], *usual)))
+        fresh = [place for place in places if (GRAPHQL, str(place[0])) not in self._lines]
         return [
             HttpProbe(GRAPHQL, str(origin), graphql.introspection(origin, path), body_cap=SCRIPT_CAP)
             for origin, path in fresh
