@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.engine.conftest import make_engine, make_spec
 
+from secrecon.engine.asking import Memo
 from secrecon.engine.crawling.walk import CHECK as PAGES
 from secrecon.engine.memory import MemoryLog
 from secrecon.engine.phase import Dialogue, Phase
@@ -18,12 +19,17 @@ from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.visitor import CHECK, MAX_LOGINS, Visitor
 from secrecon.model.asset import Page, RequestShape
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
+from secrecon.model.http import HttpRequest
 from secrecon.model.login import FormLogin, Login, checked_login
+from secrecon.model.probe import HttpProbe
 from secrecon.model.scan import Attempt, Budget, Outcome, PhaseName, ScanMode
 from secrecon.model.target import parse_target
 from secrecon.model.trace import ledger_of, not_looked, sought
 from secrecon.net.clock import SystemClock
+from secrecon.net.gate import ScopeGate
 from secrecon.net.identity import Identity
+from secrecon.net.network import Network
+from secrecon.net.resolver import Resolver
 
 SECRET = "rocket-skates"
 FORM = (
@@ -217,3 +223,38 @@ async def test_what_a_user_found_is_not_gone_because_a_stranger_does_not_see_it(
     for log, gone in ((stranger, False), (user, True)):
         ledger = ledger_of(ScanMode.FULL, [*log.attempts.values(), done], [])
         assert (not_looked(wanted, ScanMode.FULL, ledger) == "") is gone
+
+
+async def test_a_long_round_is_asked_in_slices_and_a_session_lost_within_is_mended(club: Club) -> None:
+    """Three hundred requests with sessions of eighty: what was turned away is asked again, nothing is called done that
+    was not."""
+    club.patience = 80
+    target = parse_target(club.url)
+    identity = Identity(checked_login(Login(form=form(), check_text="Hello Wile"), target), target)
+    resolver = Resolver((("127.0.0.1", 9),))
+    gate = ScopeGate(target, ("127.0.0.0/8",), resolver)
+    network = Network(gate, resolver, Budget(rate=1e6), SystemClock(), identity=identity)
+    visitor = Visitor(target, identity, SystemClock())
+    probes = [
+        HttpProbe("ssrf.callback", club.url, HttpRequest(target.origin, target=f"/p{number}"))
+        for number in range(300)
+    ]
+    counts: list[int] = []
+
+    async def answered(count: int) -> None:
+        counts.append(count)
+
+    replies = await visitor.ask(network, Memo(), probes, asyncio.Event(), answered)
+    await network.close()
+    assert [reply.probe.request.target for reply in replies if isinstance(reply.probe, HttpProbe)] == [
+        probe.request.target for probe in probes
+    ]
+    assert max(counts) <= 300
+    for reply in replies:
+        assert reply.http is not None
+        if reply.outcome is Outcome.DONE:
+            assert b"Hello Wile" in reply.http.reply.body
+        else:
+            assert reply.outcome is Outcome.BLOCKED
+    assert sum(reply.outcome is Outcome.DONE for reply in replies) > 250
+    assert 3 <= club.logins <= MAX_LOGINS

@@ -31,8 +31,11 @@ from secrecon.net.identity import Identity
 from secrecon.net.network import Network
 
 CHECK = "crawl.login"
-MAX_LOGINS = 4
+MAX_LOGINS = 20
+SLICE = 100
+"""Requests between two looks at whether one is still logged in."""
 FOLLOW = 5
+TURNED_AWAY = "the session had ended, and the log-in was shown instead"
 NOT_SAID = "whether they are accepted could not be told, as no page differs for them: give check_url and check_text"
 
 
@@ -64,10 +67,28 @@ class Visitor:
         stop: asyncio.Event,
         answered: Callable[[int], Awaitable[None]],
     ) -> list[Reply]:
-        """As `ask_all`, as the user: logged in before, and what a lost session cost is asked again after a new log-in."""
+        """As `ask_all`, as the user: logged in before, a slice at a time, so that a lost session is noticed soon; what it
+        cost is asked again after a new log-in."""
         if not self.begun:
             self.begun = True
             await self._enter(network)
+        replies: list[Reply] = []
+        for at in range(0, len(probes), SLICE):
+
+            async def counted(count: int, before: int = at) -> None:
+                await answered(before + count)
+
+            replies += await self._slice(network, memo, probes[at : at + SLICE], stop, counted)
+        return replies
+
+    async def _slice(
+        self,
+        network: Network,
+        memo: Memo,
+        probes: Sequence[Asked],
+        stop: asyncio.Event,
+        answered: Callable[[int], Awaitable[None]],
+    ) -> list[Reply]:
         inside = self.inside
         mine = [replace(probe, user=True) if inside and isinstance(probe, HttpProbe) else probe for probe in probes]
         for probe in mine:
@@ -78,12 +99,16 @@ class Visitor:
             return replies
         self.lost += 1
         self.events.append(f"lost at {self._now()}")
+        doubtful = [at for at, reply in enumerate(replies) if reply.http and _shows_login(reply.http)]
         if await self._enter(network):
-            doubtful = [at for at, reply in enumerate(replies) if reply.http and _shows_login(reply.http)]
-            again = [at for at in doubtful or range(len(replies)) if _is_plain(replies[at])]
+            again = doubtful or [at for at, reply in enumerate(replies) if _is_plain(reply)]
             more = await ask_all(network, Memo(), [replies[at].probe for at in again], stop, answered)
             for at, reply in zip(again, more, strict=True):
                 replies[at] = reply
+        for at in doubtful:
+            reply = replies[at]
+            if reply.http and reply.outcome is Outcome.DONE and _shows_login(reply.http):
+                replies[at] = replace(reply, outcome=Outcome.BLOCKED, reason=TURNED_AWAY)
         return replies
 
     def _now(self) -> str:
@@ -180,7 +205,7 @@ class Visitor:
 
 
 def _is_plain(reply: Reply) -> bool:
-    """Whether a request may be made once more without harm."""
+    """Whether a request may be made once more without harm, although it was answered."""
     probe = reply.probe
     return isinstance(probe, HttpProbe) and probe.request.method == "GET" and probe.payload is None
 
