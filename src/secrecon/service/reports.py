@@ -65,6 +65,13 @@ async def read_report(ctx: Context, db_scan_id: int, caller: Caller | None, clie
     return await asyncio.to_thread(report.build, record)
 
 
+async def owns_report(ctx: Context, db_scan_id: int, caller: Caller) -> bool:
+    """Whether the scan behind a report is of the caller's account."""
+    async with ctx.db.reading() as tx:
+        scan = await scans.by_db_id(tx, db_scan_id)
+    return scan is not None and scan.account_id == caller.account_id
+
+
 async def read_verdict(
     ctx: Context, db_scan_id: int, baseline_id: int | None, fail_on: FailOn, caller: Caller | None, client: str
 ) -> Verdict:

@@ -10,7 +10,18 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI, Request
 
 from secrecon.service.context import Context
-from secrecon.web import asking, assets, integrations, inventory, reading, scanning, settings, signing, static_files
+from secrecon.web import (
+    asking,
+    assets,
+    deciding,
+    integrations,
+    inventory,
+    reading,
+    scanning,
+    settings,
+    signing,
+    static_files,
+)
 from secrecon.web.access import Desk
 from secrecon.web.grades import Grades
 from secrecon.web.pages import error_page
@@ -26,7 +37,8 @@ def create_web(ctx: Context) -> APIRouter:
         request.state.desk = desk
 
     router = APIRouter(include_in_schema=False, dependencies=[Depends(place)])
-    for part in (static_files, signing, scanning, reading, asking, inventory, assets, integrations, settings):
+    parts = (static_files, signing, scanning, reading, deciding, asking, inventory, assets, integrations, settings)
+    for part in parts:
         router.include_router(part.router)
     return router
 

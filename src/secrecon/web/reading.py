@@ -15,8 +15,9 @@ from secrecon.report import ReportFinding
 from secrecon.report.page import view
 from secrecon.report.render import TITLES
 from secrecon.service.clients import client_of
-from secrecon.service.reports import read_report
+from secrecon.service.reports import owns_report, read_report
 from secrecon.web.access import Anyone, Here
+from secrecon.web.deciding import Entry
 from secrecon.web.pages import show
 
 router = APIRouter()
@@ -101,6 +102,8 @@ async def report_page(request: Request, desk: Here, visitor: Anyone, db_scan_id:
         severities=list(Severity),
         levels=list(EvidenceLevel),
         statuses=list(FindingStatus),
+        decides=caller is not None and await owns_report(desk.ctx, int(db_scan_id), caller),
+        entry=Entry(),
         formats=TITLES,
         can_ask=visitor is not None and desk.ctx.language is not None,
     )
