@@ -138,12 +138,19 @@ def _found(facts: Facts, coverage: Coverage) -> str:
             "Nothing was found in what was tested. That is a statement about the checks that ran, "
             "not about the ones that did not."
         )
-    by_level = [f"{number:,} {level}" for level, number in facts.severity_counts if number]
     if total == dict(facts.severity_counts)[Severity.INFO]:
         return (
             f"No problem was found in what was tested. {count(total, 'note')} for information {_is(total)} listed."
         )
-    return f"There {_is(total)} {count(total, 'finding')}: {listed(by_level)}. {_certainty(facts)}".strip()
+    return f"There {_is(total)} {count(total, 'finding')}{_by_severity(facts)}. {_certainty(facts)}".strip()
+
+
+def _by_severity(facts: Facts) -> str:
+    """`: 1 critical and 2 low`, or ` of high severity` where all have the same."""
+    levels = [(level, number) for level, number in facts.severity_counts if number]
+    if len(levels) == 1:
+        return f"{', all' if levels[0][1] > 1 else ''} of {levels[0][0]} severity"
+    return ": " + listed([f"{number:,} {level}" for level, number in levels])
 
 
 def _is(number: int) -> str:
@@ -173,7 +180,7 @@ def _certainty(facts: Facts) -> str:
 
 def _for_director(facts: Facts, coverage: Coverage) -> Section:
     title = "For the director"
-    grave = [f for f in facts.counted if f.severity.rank >= Severity.HIGH.rank]
+    grave = [f for f in facts.counted if f.severity.rank >= Severity.HIGH.rank or f.is_kev]
     said: list[Sentence] = []
     points: list[Sentence] = []
     if coverage.gaps and coverage.tested:
@@ -205,7 +212,8 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
             )
         )
     elif coverage.tested:
-        said.append(_said("Nothing found calls for action. Read below what was not tested before relying on this."))
+        what = "What is still open calls for no action" if closed else "Nothing found calls for action"
+        said.append(_said(f"{what}. Read below what was not tested before relying on this."))
     else:
         said.append(
             _said("There is no result to act on. Make the target reachable for the scanner and scan again.")
@@ -216,9 +224,10 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
 def _decision(grave: list[ReportFinding], causes: tuple[Cause, ...]) -> str:
     """How many serious findings there are, how certain they are, and to how many causes they come down."""
     shown = sum(f.evidence_level in (EvidenceLevel.BEHAVIOUR, EvidenceLevel.CALLBACK) for f in grave)
-    number = count(
-        len(grave), "serious finding (critical or high) needs", "serious findings (critical or high) need"
-    )
+    which = "critical or high"
+    if any(finding.severity.rank < Severity.HIGH.rank for finding in grave):
+        which = "critical, high or known to be exploited"
+    number = count(len(grave), f"serious finding ({which}) needs", f"serious findings ({which}) need")
     if shown == len(grave):
         certain = "shown by the target itself"
     elif not shown:
@@ -303,7 +312,8 @@ def _callbacks(facts: Facts, coverage: Coverage) -> Section:
         verb = "was" if own == 1 else "were"
         paragraphs.append(f"{count(own, 'further hit')} {verb} our own self-test or resolver and proved nothing.")
     if coverage.ssrf_gap:
-        paragraphs.append(f"SSRF could not be tested in full: {coverage.ssrf_gap}. Silence there is no good news.")
+        silence = "" if "silence" in coverage.ssrf_gap.lower() else " Silence there is no good news."
+        paragraphs.append(f"SSRF could not be tested in full: {coverage.ssrf_gap}.{silence}")
     elif not hits:
         paragraphs.append(
             "No callback came from the target, and the self-test showed that one could have reached the listener."
