@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -15,7 +16,7 @@ import pytest
 
 from secrecon.model.errors import BudgetSpent, ScopeRefused
 from secrecon.model.scan import Budget
-from secrecon.net.ports import Aim, PortSweep, SweepLimits, Swept, _itself
+from secrecon.net.ports import NO_ROUTE, NO_SOCKETS, Aim, PortSweep, SweepLimits, Swept, _itself
 
 if TYPE_CHECKING:
     from tests.net.conftest import FakeDns, MakeNetwork
@@ -97,6 +98,20 @@ def test_a_spent_budget_and_a_stop_leave_ports_untried_not_closed() -> None:
     stop.set()
     (stopped,) = PortSweep([("127.0.0.1", ports)], FAST, time.monotonic, stop).run()
     assert stopped.untried == tuple(sorted(ports))
+
+
+@pytest.mark.parametrize(("code", "trouble"), [(errno.ENETUNREACH, NO_ROUTE), (errno.EADDRNOTAVAIL, NO_SOCKETS)])
+def test_what_this_machine_lacks_is_told_and_no_port_is_called_closed(
+    monkeypatch: pytest.MonkeyPatch, code: int, trouble: str
+) -> None:
+    class Lacking(socket.socket):
+        def connect_ex(self, address: object) -> int:
+            return code
+
+    monkeypatch.setattr("secrecon.net.ports.socket.socket", Lacking)
+    monkeypatch.setattr("secrecon.net.ports.LOCAL_TRIES", 3)
+    (found,) = run([("127.0.0.1", [1, 2, 3])])
+    assert found == Swept(untried=(1, 2, 3), trouble=trouble)
 
 
 def test_the_pace_of_an_address_is_kept() -> None:

@@ -255,8 +255,7 @@ class Network:
             stretch = await self._swept(jobs, stop, told, done, total)
             for (index, _), swept in zip(jobs, stretch, strict=True):
                 results[index] = Aimed(added(results[index].swept, swept))
-            going = any(swept.attempts for swept in stretch)  # else this machine has no descriptors or ports left
-            under_way = [index for index, _ in jobs if going and results[index].swept.untried]
+            under_way = [i for i, _ in jobs if results[i].swept.untried and not results[i].swept.trouble]
         return results
 
     async def _swept(

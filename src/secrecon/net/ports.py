@@ -39,6 +39,8 @@ _KIND = int(socket.SOCK_STREAM) | int(socket.SOCK_NONBLOCK)
 _REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET})
 _HERE = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
 """Troubles of this machine that pass: no descriptor, no source port."""
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
+NO_ROUTE, NO_SOCKETS = "this machine has no route to the address", "this machine had no sockets left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,15 @@ class SweepLimits:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What became of an address's ports; each is in exactly one of the four. `attempts`: connections begun, retries too."""
+    """What became of an address's ports; each is in exactly one of the four. `attempts`: connections begun, retries too.
+    `trouble`: what of this machine kept ports untried, "" for nothing."""
 
     open: tuple[int, ...] = ()
     closed: tuple[int, ...] = ()
     silent: tuple[int, ...] = ()
     untried: tuple[int, ...] = ()
     attempts: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class _Address:
     in_flight: int = 0
     attempts: int = 0
     retried: bool = False
+    trouble: str = ""
 
     @property
     def answers(self) -> bool:
@@ -198,7 +203,7 @@ class PortSweep:
         except OSError as error:
             return self._trouble(item, error.errno or 0)
         code = sock.connect_ex((item.address, port))
-        if code in _HERE:
+        if code in _HERE or code in _NO_ROUTE:
             sock.close()
             return self._trouble(item, code)
         item.queue.popleft()
@@ -217,9 +222,13 @@ class PortSweep:
         return True
 
     def _trouble(self, item: _Address, code: int) -> bool:
+        """Trouble that passes is waited for; where it does not, the address is given up."""
         self._troubles += 1
-        if code not in _HERE or (self._troubles > LOCAL_TRIES and not self._flying):
-            item.untried.add(item.queue.popleft())
+        lasting = code not in _HERE or (self._troubles > LOCAL_TRIES and not self._flying)
+        if lasting:
+            item.trouble = NO_ROUTE if code in _NO_ROUTE else NO_SOCKETS
+            item.untried.update(item.queue)
+            item.queue.clear()
         return False
 
     def _answered(self, flight: _Flight, now: float) -> None:
@@ -293,6 +302,7 @@ def _result(item: _Address) -> Swept:
         ordered(iter(item.silent)),
         ordered(iter(item.untried)),
         item.attempts,
+        item.trouble,
     )
 
 
@@ -317,4 +327,5 @@ def added(before: Swept, now: Swept) -> Swept:
         tuple(sorted({*before.silent, *now.silent})),
         now.untried,
         before.attempts + now.attempts,
+        now.trouble,
     )

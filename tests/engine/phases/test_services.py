@@ -15,7 +15,9 @@ from tests.engine.conftest import ANSWER, make_engine, make_spec
 
 from secrecon.detect.service_rules import ServiceRules
 from secrecon.engine.memory import MemoryLog
+from secrecon.engine.phase import Phase
 from secrecon.engine.phases import services
+from secrecon.engine.phases.hygiene import HygienePhase
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
 from secrecon.engine.phases.services import ServicesPhase
@@ -117,16 +119,16 @@ async def world() -> AsyncIterator[World]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def scan(ports: tuple[int, ...], **changes: object) -> tuple[MemoryLog, ScanSpec]:
+async def scan(ports: tuple[int, ...], *later: Phase, **changes: object) -> tuple[MemoryLog, ScanSpec]:
     spec = replace(make_spec(HOST, budget=FAST), **changes)  # type: ignore[arg-type]
     log = MemoryLog(SystemClock().now(), lambda _: None)
-    phases = [ResolvePhase(), ServicesPhase(RULES, ports)]
+    phases = [ResolvePhase(), ServicesPhase(RULES, ports), *later]
     await make_engine(phases).run(spec, log)  # type: ignore[arg-type]
     return log, spec
 
 
 async def test_services_are_named_and_traps_spring_nothing(world: World) -> None:
-    log, _ = await scan((*world.ports.values(), world.closed))
+    log, _ = await scan((*world.ports.values(), world.closed), HygienePhase())
     found = {fact.port: fact for fact in log.facts.values() if isinstance(fact, Service)}
     named = {name: found[port].protocol for name, port in world.ports.items()}
     assert named == {
@@ -143,10 +145,11 @@ async def test_services_are_named_and_traps_spring_nothing(world: World) -> None
     assert (ssh.product, ssh.version, ssh.address) == ("openssh", "9.2p1", HOST)
     assert origin is not None
     assert (origin.scheme, origin.port) == ("http", world.ports["web"]), "the later steps have a web service more"
+    assert log.attempts["hygiene.csp-missing", str(origin)].outcome is Outcome.DONE
     technologies = {fact.name: fact for fact in log.facts.values() if isinstance(fact, Technology)}
     assert technologies["openssh"].package == "deb/debian:12/openssh"
     assert technologies["exim"].version == "4.94.2"
-    (finding,) = log.findings.values()
+    (finding,) = [each for each in log.findings.values() if each.check.startswith("service.")]
     assert (finding.check, finding.severity) == ("service.redis-open", Severity.HIGH)
     assert finding.asset == f"{HOST}:{world.ports['redis']}"
     line = log.attempts["services.ports", HOST]

@@ -142,7 +142,7 @@ class ServicesPhase:
             }
             return self._attempt(PORTS, aim.address, outcome.get(type(failure), Outcome.FAILED), str(failure))
         if swept.untried:
-            why = str(failure) if failure is not None else CANCELLED
+            why = str(failure) if failure is not None else swept.trouble or CANCELLED
             told = f"{len(swept.untried)} of {len(aim.ports)} ports were not tried: {why}; {told}"
             return self._attempt(PORTS, aim.address, Outcome.SKIPPED, told, swept.attempts)
         if not swept.open and not swept.closed:
