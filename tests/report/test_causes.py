@@ -71,6 +71,12 @@ def test_a_path_is_no_product_and_what_was_shown_is_not_told_as_a_version() -> N
     assert [cause.title for cause in mixed] == ["apache: 2 known flaws, 1 of them proven on the target"]
 
 
+def test_a_sign_that_names_no_version_is_not_told_as_one() -> None:
+    (cause,) = causes_of(make_finding("dns.takeover", level=EvidenceLevel.BANNER))
+    assert "sign" in cause.basis
+    assert "version" not in cause.basis
+
+
 def test_other_severity_is_another_cause() -> None:
     assert (
         len(causes_of(make_finding(severity=Severity.LOW), make_finding(severity=Severity.HIGH, location="/x")))

@@ -22,6 +22,8 @@ BASIS = {
     EvidenceLevel.CALLBACK: "proven by a callback",
 }
 """What each level of evidence means, in few words."""
+SIGN = "a sign only, which something else could explain"
+"""What the weakest level means for a finding that is about no version."""
 
 _SHORTEST_TITLE = 3
 _NO_END = frozenset(
@@ -52,7 +54,8 @@ class Cause:
 
     @property
     def basis(self) -> str:
-        return BASIS[self.evidence_level]
+        sign = self.evidence_level is EvidenceLevel.BANNER and all(f.cve_id is None for f in self.findings)
+        return SIGN if sign else BASIS[self.evidence_level]
 
     @property
     def hosts(self) -> tuple[str, ...]:

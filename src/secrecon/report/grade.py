@@ -23,7 +23,7 @@ VERSIONS_ALONE = 4_500
 
 BUCKETS: tuple[tuple[str, str, int | None], ...] = (
     ("low", "low severity", 1_500),
-    ("banner", "version banner alone, medium and above", 3_000),
+    ("banner", "version banner or sign alone, medium and above", 3_000),
     ("version", "version in an affected range alone, medium and above", VERSIONS_ALONE),
     ("medium", "medium severity", 6_000),
     ("serious", "high and critical severity", None),

@@ -301,7 +301,8 @@ def _method(report: Report) -> Json:
 
 
 _LEVELS = {
-    "banner": "A product named a version. A distribution may have mended the flaw without changing it: ask the package manager.",
+    "banner": "A product named a version. A distribution may have mended the flaw without changing it: ask the package manager. "
+    "Where no version is named: a sign that something else could explain.",
     "version_range": "The version lies in a range that an advisory calls affected. Nothing was tried on the target.",
     "behaviour": "The target's own answer shows it; the request and the answer are the evidence.",
     "callback": "The target contacted a listener of ours under a name that was used in one probe only.",
