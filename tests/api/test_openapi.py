@@ -16,9 +16,12 @@ from tests.api.conftest import Person
 
 from secrecon.api.app import ROUTERS
 from secrecon.api.problem import MEDIA_TYPE, TITLES
+from secrecon.model.scan import ScanMode
+from secrecon.model.schedule import Plan
 from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings
 from secrecon.service.running import ScanRunner
+from secrecon.service.schedules import create_schedule, run_now
 from secrecon.service.webhooks import create_webhook, try_webhook
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -111,7 +114,15 @@ async def test_what_is_answered_is_what_is_described(
     (finding,) = (await list_findings(ctx, ada.caller)).items
     hook = await create_webhook(ctx, ada.caller, "Alerts", "http://127.0.0.1:9/", ["scan.finished"])
     await try_webhook(ctx, ada.caller, hook.webhook.id)
-    ids = {"finding_id": finding.id, "webhook_id": hook.webhook.id, "later": later["db_scan_id"]}
+    nightly = Plan("Nightly", "https://shop.acme.test", ScanMode.QUICK, "0 2 * * *", "UTC")
+    planned = await create_schedule(ctx, ada.caller, nightly)
+    await run_now(ctx, ada.caller, planned.id)
+    ids = {
+        "schedule_id": planned.id,
+        "finding_id": finding.id,
+        "webhook_id": hook.webhook.id,
+        "later": later["db_scan_id"],
+    }
     for method, path, operation in operations(document):
         if method != "get" or path in ("/metrics", "/api/scan/{scan_id}/events"):
             continue

@@ -13,12 +13,15 @@ from fastapi.routing import APIRoute
 from tests.api.conftest import Person
 
 from secrecon.api.app import ROUTERS
+from secrecon.model.scan import ScanMode
+from secrecon.model.schedule import Plan
 from secrecon.service.answers import AcceptedScan, ScanRequest
 from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings
 from secrecon.service.people import authorize_target, operator_for
 from secrecon.service.running import ScanRunner
 from secrecon.service.scans import submit_scan
+from secrecon.service.schedules import create_schedule
 from secrecon.service.tools import TOOLS
 from secrecon.service.webhooks import create_webhook, try_webhook
 from secrecon.store import webhooks
@@ -69,6 +72,12 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/targets"): KEYED,
     ("GET", "/api/v1/credits"): KEYED,
     ("GET", "/api/v1/feeds"): KEYED,
+    ("GET", "/api/v1/schedules"): KEYED,
+    ("POST", "/api/v1/schedules"): {**KEYED, "other_key": 201, "key": 201},
+    ("PATCH", "/api/v1/schedules/{schedule_id}"): KEYED_OWN,
+    ("POST", "/api/v1/schedules/{schedule_id}/run"): {**KEYED_OWN, "key": 202},
+    ("GET", "/api/v1/schedules/{schedule_id}/runs"): KEYED_OWN,
+    ("DELETE", "/api/v1/schedules/{schedule_id}"): {**KEYED_OWN, "key": 204},
     ("GET", "/api/v1/webhooks"): KEYED,
     ("POST", "/api/v1/webhooks"): {**KEYED, "other_key": 201, "key": 201},
     ("PATCH", "/api/v1/webhooks/{webhook_id}"): KEYED_OWN,
@@ -101,6 +110,8 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/agent/chat": ASK,
     "POST /api/v1/agent/chat": ASK,
     **{f"POST /api/v1/agent/tools/{tool}": {} for tool in TOOLS},
+    "POST /api/v1/schedules": {"name": "Nightly", "target": "https://shop.acme.test", "cron": "0 2 * * *"},
+    "PATCH /api/v1/schedules/{schedule_id}": {"enabled": False},
     "POST /api/v1/webhooks": HOOK,
     "POST /api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
     "POST /api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
@@ -120,6 +131,7 @@ class Owned:
     finding: int
     webhook: int
     delivery: int
+    schedule: int
 
     def fill(self, path: str) -> str:
         return (
@@ -130,6 +142,7 @@ class Owned:
             .replace("{finding_id}", str(self.finding))
             .replace("{webhook_id}", str(self.webhook))
             .replace("{delivery_id}", str(self.delivery))
+            .replace("{schedule_id}", str(self.schedule))
         )
 
 
@@ -149,8 +162,10 @@ async def owned(ctx: Context, ada: Person) -> Owned:
     tried = await try_webhook(ctx, ada.caller, hook.webhook.id)
     async with ctx.db.transaction() as tx:
         await webhooks.note(tx, replace(tried, next_try=None))
+    nightly = Plan("Nightly", "https://shop.acme.test", ScanMode.QUICK, "0 2 * * *", "UTC")
+    planned = await create_schedule(ctx, ada.caller, nightly)
     public, private = made
-    return Owned(public, private, finding.id, hook.webhook.id, tried.id)
+    return Owned(public, private, finding.id, hook.webhook.id, tried.id, planned.id)
 
 
 def ways(ada: Person, bob: Person) -> dict[str, dict[str, str]]:

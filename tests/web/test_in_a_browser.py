@@ -113,7 +113,7 @@ async def test_no_page_scrolls_sideways_or_complains(site: Site, chromium: Chrom
     paths = [
         "/sign-in", "/", "/scans/new", f"/scans/{accepted.scan_id}", f"/reports/{accepted.db_scan_id}", "/findings",
         "/assets", "/assets/1", "/assets/changes", "/assets/surface", "/targets",
-        "/integrations", f"/integrations/{hook.webhook.id}", "/settings", "/no-such-page",
+        "/schedules", "/integrations", f"/integrations/{hook.webhook.id}", "/settings", "/no-such-page",
     ]  # fmt: skip
     for width in (375, 768, 1440):
         for scheme in ("light", "dark"):

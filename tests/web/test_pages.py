@@ -29,7 +29,7 @@ async def all_paths(ctx: Context, ada: Caller) -> list[str]:
     report = f"/reports/{accepted.db_scan_id}"
     return [
         "/", "/scans/new", f"/scans/{accepted.scan_id}", report, f"{report}?severity=critical&q=alert", "/findings",
-        "/assets", "/assets?type=ip", "/targets", "/integrations", "/settings", "/no-such-page", "/reports/12345",
+        "/assets", "/assets?type=ip", "/targets", "/integrations", "/schedules", "/settings", "/no-such-page", "/reports/12345",
     ]  # fmt: skip
 
 

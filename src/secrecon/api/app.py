@@ -11,7 +11,7 @@ from functools import cache
 
 from fastapi import FastAPI
 
-from secrecon.api import agent, assets, findings, lists, live, scans, system, webhooks
+from secrecon.api import agent, assets, findings, lists, live, scans, schedules, system, webhooks
 from secrecon.api.metrics import Metrics, MetricsPolicy
 from secrecon.api.openapi import Document, make_document
 from secrecon.api.problem import ErrorPage, install_errors
@@ -28,6 +28,7 @@ ROUTERS = (
     lists.router,
     assets.router,
     webhooks.router,
+    schedules.router,
     system.router,
 )
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from secrecon.api import answer, shapes
 from secrecon.api import finding_shapes as told
 from secrecon.api.hook_shapes import DeliveryLine, NewWebhook, WebhookLine
+from secrecon.api.schedule_shapes import ScheduleLine, ScheduleRunLine
 from secrecon.model.record import JsonValue
 
 SCAN_ID, DB_ID = shapes.SCAN_ID_EXAMPLE, shapes.DB_ID_EXAMPLE
@@ -164,6 +165,31 @@ _DELIVERY = DeliveryLine(
     error="",
     body='{"type": "webhook.test", "timestamp": "2026-11-23T19:34:10Z", "data": {"webhook": "Alerts"}}',
 )
+_SCHEDULE = ScheduleLine(
+    id=5,
+    name="Every night",
+    target=TARGET,
+    scan_mode="quick",
+    cron="0 2 * * *",
+    zone="Europe/Berlin",
+    window="22:00-06:00",
+    spread=0,
+    catch_up=False,
+    enabled=True,
+    disabled_why="",
+    next_run_at="2026-11-24T01:00:00Z",
+    last_scan_id=SCAN_ID,
+    created_at=BEGAN,
+)
+_SCHEDULE_RUN = ScheduleRunLine(
+    id=31,
+    due_at=BEGAN,
+    at=BEGAN,
+    outcome="skipped",
+    scan_id=None,
+    detail="the scan before is still running",
+    times=3,
+)
 _LINES: Mapping[str, BaseModel] = {
     "listScans": _SCAN,
     "listFindings": _FINDING,
@@ -172,6 +198,8 @@ _LINES: Mapping[str, BaseModel] = {
     "listAssetChanges": _CHANGE,
     "listWebhooks": _WEBHOOK,
     "listDeliveries": _DELIVERY,
+    "listSchedules": _SCHEDULE,
+    "listScheduleRuns": _SCHEDULE_RUN,
     "listTargets": shapes.TargetLine(
         id=2,
         target="example.com",
@@ -271,6 +299,9 @@ _WHOLE: Mapping[str, BaseModel] = {
         findings=[_FINDING.fingerprint],
         known=2,
     ),
+    "createSchedule": _SCHEDULE,
+    "changeSchedule": _SCHEDULE,
+    "runSchedule": _ACCEPTED,
     "createWebhook": _NEW_WEBHOOK,
     "changeWebhook": _WEBHOOK,
     "rotateWebhook": _NEW_WEBHOOK,

@@ -30,16 +30,17 @@ Id = Annotated[
 ]
 
 
-def _body(shape: type[BaseModel], example: dict[str, object]) -> dict[str, object]:
+def body_of(shape: type[BaseModel], example: dict[str, object]) -> dict[str, object]:
+    """What a route takes, for the OpenAPI document."""
     content = {"application/json": {"schema": shape.model_json_schema(), "example": example}}
     return {"required": True, "content": content}
 
 
-_BODY = _body(
+_BODY = body_of(
     WebhookBody,
     {"name": "Alerts", "url": "https://hooks.example.com/secrecon", "events": ["scan.finished", "finding.new"]},
 )
-_PATCH = _body(WebhookPatch, {"enabled": False})
+_PATCH = body_of(WebhookPatch, {"enabled": False})
 
 
 @router.get(

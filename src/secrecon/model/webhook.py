@@ -24,6 +24,7 @@ class HookEvent(StrEnum):
     FINDING_NEW = "finding.new"
     FINDING_EXPLOITED = "finding.exploited"
     ASSET_APPEARED = "asset.appeared"
+    SCHEDULE_MISSED = "schedule.missed"
     FEED_UNHEALTHY = "feed.unhealthy"
     CREDITS_LOW = "credits.low"
     TEST = "webhook.test"

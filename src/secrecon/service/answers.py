@@ -21,12 +21,13 @@ from secrecon.model.scan import PhaseName, ScanMode, ScanStatus
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
     """A wish to scan, as the user typed it. `via_api`: started with a key, so that its report may be read by link. `login`:
-    what it may log in with, unchecked."""
+    what it may log in with, unchecked. `max_seconds`: it must end by then, where that is sooner than usual."""
 
     target: str
     mode: ScanMode = ScanMode.QUICK
     via_api: bool = False
     login: Login | None = None
+    max_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

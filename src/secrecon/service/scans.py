@@ -21,7 +21,7 @@ from secrecon.model.codec import dump, load
 from secrecon.model.errors import Conflict, Forbidden, InternalError, NotFound
 from secrecon.model.login import checked_login
 from secrecon.model.record import JsonValue, ScanEvent
-from secrecon.model.scan import ScanMode, ScanSpec, ScanStatus, Touch
+from secrecon.model.scan import Budget, ScanMode, ScanSpec, ScanStatus, Touch
 from secrecon.model.target import Target, parse_target
 from secrecon.net.gate import screen
 from secrecon.service.announce import credits_used
@@ -115,11 +115,18 @@ async def _specify(ctx: Context, tx: Reading, caller: Caller, request: ScanReque
         target=target,
         mode=request.mode,
         touch=Touch.LIGHT if authorized is None else Touch.ACTIVE,
-        budget=ctx.policy.budgets[request.mode],
+        budget=_budget(ctx, request),
         allow=ctx.policy.allow,
         authorized_by="" if authorized is None else f"{authorized.authorized_by} ({authorized.proof})",
         revisit=await asset_states.revisits(tx, caller.account_id, target.url),
     )
+
+
+def _budget(ctx: Context, request: ScanRequest) -> Budget:
+    budget = ctx.policy.budgets[request.mode]
+    if request.max_seconds is None:
+        return budget
+    return replace(budget, seconds=min(budget.seconds, max(request.max_seconds, 1.0)))
 
 
 async def _draw(ctx: Context, tx: Reading, caller: Caller, spec: ScanSpec) -> AcceptedScan:

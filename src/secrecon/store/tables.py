@@ -473,3 +473,32 @@ webhook_delivery = sa.Table(
     sa.UniqueConstraint("webhook_id", "dedup"),
     sa.Index("ix_webhook_delivery_webhook_id_id", "webhook_id", "id"),
 )
+
+schedule = sa.Table(
+    "schedule",
+    METADATA,
+    _id(),
+    _account(),
+    sa.Column("user_id", _ID, sa.ForeignKey("user.id"), nullable=False),
+    sa.Column("plan", SafeText, nullable=False),
+    sa.Column("due", _TIME, nullable=False),
+    sa.Column("next_run", _TIME, index=True),
+    sa.Column("last_scan_id", sa.String(32)),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("disabled_why", SafeText, nullable=False),
+    sa.Index("ix_schedule_account_id", "account_id"),
+)
+
+schedule_run = sa.Table(
+    "schedule_run",
+    METADATA,
+    _id(),
+    sa.Column("schedule_id", _ID, sa.ForeignKey("schedule.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("due", _TIME, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("scan_id", sa.String(32)),
+    sa.Column("detail", SafeText, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Index("ix_schedule_run_schedule_id_id", "schedule_id", "id"),
+)

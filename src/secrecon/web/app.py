@@ -18,6 +18,7 @@ from secrecon.web import (
     inventory,
     reading,
     scanning,
+    schedules,
     settings,
     signing,
     static_files,
@@ -37,7 +38,19 @@ def create_web(ctx: Context) -> APIRouter:
         request.state.desk = desk
 
     router = APIRouter(include_in_schema=False, dependencies=[Depends(place)])
-    parts = (static_files, signing, scanning, reading, deciding, asking, inventory, assets, integrations, settings)
+    parts = (
+        static_files,
+        signing,
+        scanning,
+        reading,
+        deciding,
+        asking,
+        inventory,
+        assets,
+        integrations,
+        schedules,
+        settings,
+    )
     for part in parts:
         router.include_router(part.router)
     return router

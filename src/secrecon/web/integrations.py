@@ -22,6 +22,7 @@ WORDS: Mapping[HookEvent, str] = {
     HookEvent.FINDING_NEW: "A scan found something new, or something that had been fixed",
     HookEvent.FINDING_EXPLOITED: "A CVE that was seen is now known to be exploited (CISA KEV)",
     HookEvent.ASSET_APPEARED: "A scan saw a host, service or path that was not there before",
+    HookEvent.SCHEDULE_MISSED: "A scheduled scan did not begin",
     HookEvent.FEED_UNHEALTHY: "A vulnerability feed has an alarm (operators only)",
     HookEvent.CREDITS_LOW: "Few scan credits are left this month",
 }

@@ -48,6 +48,7 @@ NAVIGATION = (
     ("/findings", "Findings", "flag"),
     ("/assets", "Assets", "globe"),
     ("/targets", "Targets", "target"),
+    ("/schedules", "Schedules", "clock"),
     ("/integrations", "Integrations", "plug"),
     ("/settings", "Settings", "gear"),
 )

@@ -1,4 +1,4 @@
-"""What a worker process runs: the queue's runner over the scan's use cases, the webhooks, and the regular tidying up.
+"""What a worker process runs: the queue's runner over the scan's use cases, schedules, webhooks, and the regular tidying up.
 
 Composes, decides nothing. The listener outlives the rounds under way, because they wait for its callbacks.
 """
@@ -18,10 +18,12 @@ from secrecon.service.context import Context
 from secrecon.service.delivering import Deliverer
 from secrecon.service.housekeeping import tidy
 from secrecon.service.running import ScanRunner
+from secrecon.service.schedules import run_due
 from secrecon.worker.ear import Ear, FarEar
 from secrecon.worker.feeds import FeedKeeper
 
 TIDY_EVERY = 900.0
+SCHEDULES_EVERY = 10.0
 STOP_SECONDS = 20.0
 log = structlog.get_logger("secrecon.worker")
 
@@ -53,7 +55,11 @@ class Worker:
     async def start(self) -> None:
         """Begin to take scans. Raises OperatorError where the queue cannot be used."""
         await self._runner.start()
-        self._tasks = [asyncio.create_task(self._tidy()), asyncio.create_task(self._deliverer.run())]
+        self._tasks = [
+            asyncio.create_task(self._tidy()),
+            asyncio.create_task(self._deliverer.run()),
+            asyncio.create_task(self._schedule()),
+        ]
         if self._feeds is not None:
             await self._feeds.start()
         log.info("worker started")
@@ -70,6 +76,14 @@ class Worker:
         if self._ear is not None:
             await self._ear.stop()
         log.info("worker stopped")
+
+    async def _schedule(self) -> None:
+        while True:
+            try:
+                await run_due(self._ctx)
+            except SecReconError as error:
+                log.warning("schedules could not be looked at; it is tried again", error=str(error))
+            await self._ctx.clock.sleep(SCHEDULES_EVERY)
 
     async def _tidy(self) -> None:
         while True:
