@@ -87,7 +87,7 @@ async def test_no_note_on_what_is_not_ours(
     await scan(ctx, ada)
     answers = [
         (await client.patch(f"/api/v1/assets/{id_}", headers=bob.key, json={"owner": "Bob"}))
-        for id_ in ("1", "999", "x")
+        for id_ in ("1", "999")
     ]
     assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {
         (404, answers[0].json()["detail"])

@@ -47,7 +47,7 @@ async def test_it_is_served(client: httpx.AsyncClient, document: dict[str, Any])
 
 def test_every_route_that_is_for_programs_is_in_it(document: dict[str, Any]) -> None:
     routes = {
-        (method.lower(), route.path)
+        (method.lower(), route.path_format)
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema

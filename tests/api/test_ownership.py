@@ -195,7 +195,7 @@ async def test_who_may_call(
 
 def test_no_route_is_forgotten() -> None:
     routes = {
-        (method, route.path)
+        (method, route.path_format)
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute)

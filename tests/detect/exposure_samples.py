@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tests.detect.exposure_samples_more import LOOKALIKE_MORE, REAL_MORE
+
 LINES = "MIIEowIBAAKCAQEA0123456789abcdefghijklmnopqrstuv\n" * 3
 KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{LINES}-----END RSA PRIVATE KEY-----\n"
 BOOT = {"name": "systemEnvironment", "properties": {"DB_PASSWORD": {"value": "hunter22"}}}
@@ -196,3 +198,6 @@ LOOKALIKE: dict[str, tuple[bytes, ...]] = {
         b'<title>Index of /files/</title><h1>Index of /files/</h1><a href="a.txt">a</a><a href="/shop/buy">Buy</a>',
     ),
 }
+
+REAL |= REAL_MORE
+LOOKALIKE |= LOOKALIKE_MORE

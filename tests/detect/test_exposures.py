@@ -36,7 +36,9 @@ def exchange(path: str, body: bytes, status: int = 200) -> HttpExchange:
 
 def path_of(name: str) -> str:
     return (
-        "/files/" if name == "listing" else next((r.path for r in RULES.rules if r.proof.name == name), "/a.js.map")
+        "/files/"
+        if name == "listing"
+        else next((r.path for r in (*RULES.rules, *RULES.rest) if r.proof.name == name), "/a.js.map")
     )
 
 
@@ -84,8 +86,20 @@ def test_the_list_is_long_and_its_beginning_is_the_quick_scan() -> None:
     assert len(RULES.quick) == QUICK_PATHS
     quick = {rule.proof.check for rule in RULES.quick}
     assert {"exposure.git", "exposure.env", "exposure.backup-archive", "exposure.private-key"} <= quick
-    assert len({(rule.path, rule.proof.name) for rule in RULES.rules}) == len(RULES.rules)
+    everything = (*RULES.rules, *RULES.rest)
+    assert len({(rule.path, rule.proof.name) for rule in everything}) == len(everything)
+    assert len(RULES.paths) >= 1_500
+    assert not [path for path in RULES.paths if "//" in path or "(" in path or "|" in path]
     assert RULES.checks["exposure.api-docs"].severity is Severity.INFO
+
+
+def test_the_list_begins_with_the_likeliest_of_every_group() -> None:
+    begins = {rule.group for rule in RULES.rest[: len(RULES.groups)]}
+    assert begins == {group.name for group in RULES.groups}
+    for group in RULES.groups:
+        ours = [rule for rule in RULES.rest if rule.group == group.name]
+        assert ours == list(group.rules), "each group in its own order"
+        assert not any("/../" in rule.path or "%" in rule.path for rule in ours)
 
 
 def test_names_of_the_host_are_filled_in() -> None:

@@ -66,7 +66,7 @@ def make_spec(url: str, *, touch: Touch = Touch.ACTIVE, budget: Budget | None = 
         target=parse_target(url),
         mode=ScanMode.FULL,
         touch=touch,
-        budget=replace(budget or Budget(), rate=1000.0),
+        budget=replace(budget or Budget(paths=0), rate=1000.0),
         allow=("127.0.0.0/8",),
     )
 

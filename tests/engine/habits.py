@@ -155,7 +155,7 @@ class Scan:
             callbacks=callbacks,
             listener_origins=callbacks.origins,
         )
-        base = self.budget or (FULL_BUDGET if self.mode is ScanMode.FULL else QUICK_BUDGET)
+        base = self.budget or replace(FULL_BUDGET if self.mode is ScanMode.FULL else QUICK_BUDGET, paths=0)
         spec = ScanSpec(
             scan_id=secrets.token_hex(16),
             target=parse_target(url),

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 from pydantic import WithJsonSchema
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import StreamingResponse
 
 from secrecon.accounts.caller import Caller
@@ -21,12 +22,11 @@ from secrecon.api.lists import Cursor, Limit, read_limit
 from secrecon.api.openapi import KEY, SESSION, problems
 from secrecon.api.strict_json import read_model
 from secrecon.model.asset import AssetType
-from secrecon.model.errors import BadInput, NotFound
+from secrecon.model.errors import BadInput
 from secrecon.model.inventory import AssetFilter, ChangeKind, Criticality
 from secrecon.service.asset_export import FORMATS, export
 from secrecon.service.context import Context
 from secrecon.service.inventory import (
-    NO_ASSET,
     list_assets,
     list_changes,
     note_asset,
@@ -35,6 +35,20 @@ from secrecon.service.inventory import (
 from secrecon.service.listing import DEFAULT_LIMIT
 from secrecon.service.surface import DEFAULT_NODES, MAX_NODES, read_surface
 
+
+class Digits(Convertor[str]):
+    """A path part that can be an id; other words, such as `changes`, are other paths and take their own methods."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("digits", Digits())
 router = APIRouter(tags=["assets"])
 
 TYPES = tuple(kind.value for kind in AssetType)
@@ -293,7 +307,7 @@ async def graph(
 
 
 @router.patch(
-    "/api/v1/assets/{asset_id}",
+    "/api/v1/assets/{asset_id:digits}",
     response_model=shapes.AssetLine,
     responses=problems(400, 401, 403, 404, 413, 429),
     openapi_extra={**KEY, **NOTES},
@@ -304,8 +318,6 @@ async def note(request: Request, ctx: Ctx, caller: KeyCaller, asset_id: AssetId)
     """Changes the notes that are given; an empty list or text takes a note away. No scan touches them. An asset of another
     account is 404, as one that does not exist."""
     body = read_model(shapes.AssetNotes, await request.body())
-    if not asset_id.isascii() or not asset_id.isdigit() or not 0 < len(asset_id) <= 18:
-        raise NotFound(NO_ASSET)
     changed = await note_asset(
         ctx, caller, int(asset_id), tags=body.tags, owner=body.owner, criticality=body.criticality
     )

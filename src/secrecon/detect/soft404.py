@@ -100,6 +100,20 @@ def sample_targets(scan_id: str, origin: Origin) -> tuple[str, ...]:
     )
 
 
+def siblings(seed: str, origin: Origin, target: str) -> tuple[str, str]:
+    """Two request targets that cannot exist, in the folder of `target` and with its ending: what a server that answers
+    everything there, or everything that ends so, answers too."""
+    digest = hashlib.sha256(f"sibling {seed} {origin} {target}".encode()).hexdigest()
+    path, mark, query = target.partition("?")
+    folder, slash, last = path.rstrip("/").rpartition("/") if path.endswith("/") else path.rpartition("/")
+    tail = "/" if path.endswith("/") and last else ""
+    dot = "." if last.startswith(".") else ""
+    _, point, ending = last[len(dot) :].partition(".")
+    names = (f"{dot}{'mnpq'[index]}{digest[index * 12 : index * 12 + 9]}" for index in range(2))
+    one, other = (f"{folder}{slash or '/'}{name}{point}{ending}{tail}{mark}{query}" for name in names)
+    return one, other
+
+
 def learn(replies: Iterable[tuple[str, HttpReply]]) -> Soft404:
     """The model from what the sample targets gave."""
     return Soft404(tuple(_sample(target, reply) for target, reply in replies))

@@ -29,7 +29,8 @@ STOPPED = "cancelled before it was run"
 class Memo:
     """Exchanges of plain GETs, so that several phases may plan the same request. Bounded by body bytes.
 
-    A request under way is waited for rather than sent again. Failures are not kept.
+    A reply that came whole and led nowhere else serves whoever asks for no less than it holds, however many redirects they
+    would have followed. A request under way is waited for rather than sent again. Failures are not kept.
     """
 
     def __init__(self) -> None:
@@ -43,9 +44,13 @@ class Memo:
         if request.method != "GET" or request.raw is not None or probe.payload is not None:
             return await network.http(request, follow=probe.follow, body_cap=probe.body_cap, user=probe.user)
         key = (request, probe.follow, probe.body_cap, probe.user)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        for known in (key, (request, probe.user)):
+            kept = self._kept.get(known)
+            if kept is not None and (
+                known == key or probe.body_cap is None or len(kept.reply.body) <= probe.body_cap
+            ):
+                self._kept.move_to_end(known)
+                return kept
         if key in self._under_way:
             return await asyncio.shield(self._under_way[key])
         future: asyncio.Future[HttpExchange] = asyncio.get_running_loop().create_future()
@@ -62,12 +67,14 @@ class Memo:
         finally:
             del self._under_way[key]
         future.set_result(exchange)
-        self._keep(key, exchange)
+        whole = not (exchange.redirects or exchange.reply.truncated or 300 <= exchange.reply.status < 400)
+        self._keep((request, probe.user) if whole else key, exchange)
         return exchange
 
     def _keep(self, key: tuple[object, ...], exchange: HttpExchange) -> None:
+        before = self._kept.pop(key, None)
+        self._size += _size(exchange) - (0 if before is None else _size(before))
         self._kept[key] = exchange
-        self._size += _size(exchange)
         while self._size > MEMO_BYTES and self._kept:
             _, dropped = self._kept.popitem(last=False)
             self._size -= _size(dropped)

@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from secrecon.model.asset import Asset, Fact, Link, Page, RequestShape, Resolution, Service, Technology, ToldName
+from secrecon.model.asset import (
+    Asset,
+    Fact,
+    Link,
+    Page,
+    RequestShape,
+    Resolution,
+    Service,
+    Suspect,
+    Technology,
+    ToldName,
+)
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.scan import Attempt, ScanSpec
@@ -97,3 +108,7 @@ class ScanView:
     @property
     def shapes(self) -> tuple[RequestShape, ...]:
         return self.of(RequestShape)
+
+    @property
+    def suspects(self) -> tuple[Suspect, ...]:
+        return self.of(Suspect)

@@ -235,4 +235,23 @@ class RequestShape:
         return f"shape|{self.method}|{self.origin}{self.path}|{names}"
 
 
-Fact = Asset | ToldName | Resolution | Service | Technology | Page | Link | RequestShape
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A path whose reply was the thing itself, before names beside it that cannot exist were asked for.
+
+    `check` and `proof`: the rule that the reply met; `order`: its place in the list; `round`: when it was asked for.
+    """
+
+    origin: Origin
+    path: str
+    check: str
+    proof: str
+    order: int
+    round: int
+
+    @property
+    def key(self) -> str:
+        return f"suspect|{self.origin}|{self.path}|{self.proof}"
+
+
+Fact = Asset | ToldName | Resolution | Service | Technology | Page | Link | RequestShape | Suspect

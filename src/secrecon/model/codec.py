@@ -16,6 +16,7 @@ from secrecon.model.asset import (
     RequestShape,
     Resolution,
     Service,
+    Suspect,
     Technology,
     ToldName,
 )
@@ -33,6 +34,7 @@ _FACTS: dict[str, type[Fact]] = {
     "page": Page,
     "link": Link,
     "shape": RequestShape,
+    "suspect": Suspect,
 }
 _NAMES = {kind: name for name, kind in _FACTS.items()}
 

@@ -93,6 +93,7 @@ class Budget:
     rate: float = 50.0
     in_flight: int = 10
     pages: int = 200
+    paths: int = 2_000
     body_cap: int = 2_000_000
     connects: int = 400_000
 

@@ -53,7 +53,9 @@ async def scanned(lab: Lab, target: str, mode: ScanMode = ScanMode.FULL) -> Memo
         resolver=Resolver([lab.dns]),
         callbacks=None,
     )
-    spec = ScanSpec("5" * 32, parse_target(target), mode, Touch.ACTIVE, Budget(rate=5_000.0), (lab.allow,))
+    spec = ScanSpec(
+        "5" * 32, parse_target(target), mode, Touch.ACTIVE, Budget(rate=5_000.0, paths=100), (lab.allow,)
+    )
     await engine.run(spec, log)
     return log
 

@@ -20,9 +20,10 @@ def view_of(
     *origins: Origin,
     mode: ScanMode = ScanMode.FULL,
     pages: int = 200,
+    paths: int = 0,
     tls: TlsInfo | None = None,
 ) -> ScanView:
-    spec = ScanSpec("7" * 32, parse_target(target), mode, Touch.LIGHT, Budget(pages=pages))
+    spec = ScanSpec("7" * 32, parse_target(target), mode, Touch.LIGHT, Budget(pages=pages, paths=paths))
     view = ScanView(spec=spec, mint=no_mint, now=1_795_000_000.0)
     services = [Service(o.host, "192.0.2.1", o.port, o.scheme, o, "", tls) for o in origins]
     view.add(services, (), ())

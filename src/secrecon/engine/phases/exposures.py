@@ -1,33 +1,40 @@
 """Exposures: asks each web service for files that should not be public, and for pages that cannot exist.
 
-One round. Missing pages, asked for first, teach how the origin answers for nothing (`detect.soft404`), so that a site
-that answers 200 to everything gives no finding, and a site that refuses everything is recorded as not testable instead
-of clean. A few more at the end tell whether the site has begun to turn the scan away meanwhile, in whatever words.
-GET only, small body caps; what the crawl met adds folders, copies of scripts and source maps.
+Three rounds. First missing pages, which teach how the origin answers for nothing (`detect.soft404`), and what
+`exposure_plan` puts first. Then two names that cannot exist beside each thing that was seen, in its folder and with its
+ending: where they are answered alike, nothing was seen. With them go the paths that the first round made likely, and last
+the names beside what those brought. A few missing pages at the end of a round tell whether the site has begun to turn the
+scan away. GET only, small body caps; whatever was fetched before is not fetched again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from secrecon.detect.exposure_rules import ExposureRules, Rule, load_rules
-from secrecon.detect.exposures import Exposed, derived_rules, findings, judge, rules_for
-from secrecon.detect.soft404 import Soft404, learn, sample_targets
+from secrecon.detect.exposures import Exposed, findings, judge, proves
+from secrecon.detect.soft404 import Soft404, learn, sample_targets, siblings
+from secrecon.engine.ledger import ENOUGH
 from secrecon.engine.phase import Judgement
+from secrecon.engine.phases.exposure_plan import BUDGET_SHARE, REST, ExposurePlan
 from secrecon.engine.view import ScanView
-from secrecon.model.asset import Asset, AssetType
-from secrecon.model.http import HttpRequest
+from secrecon.model.asset import Asset, AssetType, Suspect
+from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.probe import HttpProbe, Probe, Reply, Skip
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin
 
-SAMPLES, REST = "recon.missing-pages", "exposure.full-list"
-BUDGET_SHARE = 0.4
-"""How much of a scan's requests the listed paths may take, so that what comes after them is tested too."""
-AGAIN = "again"
-"""The tag of the missing pages that are asked for at the end."""
+__all__ = ["BUDGET_SHARE", "REST", "SAMPLES", "ExposuresPhase"]
+
+SAMPLES = "recon.missing-pages"
+AGAIN, SIBLING = "again", "sibling"
+"""The tags of the missing pages that are asked for at the end, and beside what was seen."""
 SAMPLE_CAP = 65_536
+LATER = 1_000_000
+"""Added to the order of what a later round saw: the place of a finding stays where it was first seen."""
 REFUSED = frozenset({401, 403, 407, 429})
 
 
@@ -39,77 +46,126 @@ class ExposuresPhase:
     title: ClassVar[str] = "Looking for exposed files"
     touch: ClassVar[Touch] = Touch.LIGHT
     modes: ClassVar[frozenset[ScanMode]] = frozenset(ScanMode)
-    max_rounds: ClassVar[int] = 1
+    max_rounds: ClassVar[int] = 3
 
     def __init__(self, rules: ExposureRules | None = None) -> None:
         self._rules = rules or load_rules()
 
     def checks(self, view: ScanView) -> Iterable[tuple[str, str]]:
+        plan = ExposurePlan(self._rules, view)
         return [
             (check, str(origin))
-            for origin in _origins(view)
-            for check in dict.fromkeys(rule.proof.check for rule in self._of(view, origin))
+            for origin in plan.services
+            for check in dict.fromkeys(rule.proof.check for rule in plan.asked(origin, 0))
         ]
 
     def plan(self, view: ScanView, round_: int) -> Iterable[Probe]:
-        for origin in _origins(view):
+        plan = ExposurePlan(self._rules, view)
+        for origin in plan.services:
             asset = str(origin)
-            for target in sample_targets(view.spec.scan_id, origin):
-                yield HttpProbe(
-                    SAMPLES, asset, HttpRequest(origin, target=target), tag=SAMPLES, body_cap=SAMPLE_CAP
-                )
-            for rule in self._of(view, origin):
+            asked, suspects = plan.asked(origin, round_), plan.suspects(origin, round_)
+            if asked or suspects:
+                for target in sample_targets(view.spec.scan_id, origin):
+                    yield HttpProbe(
+                        SAMPLES, asset, HttpRequest(origin, target=target), tag=SAMPLES, body_cap=SAMPLE_CAP
+                    )
+            for rule in (*(self._rule(one) for one in suspects), *asked):
                 request = HttpRequest(origin, target=rule.path)
                 yield HttpProbe(rule.proof.check, asset, request, tag=rule.proof.name, body_cap=rule.proof.cap)
-            for target in sample_targets(f"{view.spec.scan_id} again", origin)[::3]:
-                yield HttpProbe(SAMPLES, asset, HttpRequest(origin, target=target), tag=AGAIN, body_cap=SAMPLE_CAP)
-            every, kept = len(rules_for(self._rules.rules, origin)), len(self._listed(view, origin))
-            if view.spec.mode is not ScanMode.FULL:
-                yield Skip(REST, asset, f"a quick scan leaves {every - kept} more paths to a full scan")
-            elif kept < every:
-                many = f"{len(_origins(view))} services share the scan's {view.spec.budget.requests} requests"
-                yield Skip(REST, asset, f"{every - kept} of {every} paths were left out: {many}")
+            for target in dict.fromkeys(
+                target for one in suspects for target in siblings(view.spec.scan_id, origin, one.path)
+            ):
+                yield HttpProbe(
+                    SAMPLES, asset, HttpRequest(origin, target=target), tag=SIBLING, body_cap=SAMPLE_CAP
+                )
+            if asked:
+                seed = f"{view.spec.scan_id} again {round_}"
+                for target in sample_targets(seed, origin)[::3]:
+                    yield HttpProbe(
+                        SAMPLES, asset, HttpRequest(origin, target=target), tag=AGAIN, body_cap=SAMPLE_CAP
+                    )
+            line = plan.told(origin, 0) if round_ == 0 else None
+            if isinstance(line, Skip):
+                yield line
 
     def judge(self, view: ScanView, round_: int, replies: Sequence[Reply]) -> Iterable[Judgement]:
         groups: dict[str, list[Reply]] = {}
         for reply in replies:
             groups.setdefault(reply.probe.asset, []).append(reply)
-        for origin in _origins(view):
-            yield from self._judge_origin(view, origin, groups.get(str(origin), ()))
+        plan = ExposurePlan(self._rules, view)
+        for origin in plan.services:
+            mine = groups.get(str(origin), ())
+            if mine:
+                yield from self._judge_origin(plan, view.spec.scan_id, origin, round_, mine)
+            if mine and round_ < 2:
+                yield _list_line(self.name, plan.told(origin, round_), mine)
 
-    def _judge_origin(self, view: ScanView, origin: Origin, replies: Sequence[Reply]) -> Iterable[Judgement]:
+    def _judge_origin(
+        self, plan: ExposurePlan, seed: str, origin: Origin, round_: int, replies: Sequence[Reply]
+    ) -> Iterable[Judgement]:
         missing, later = _learned(replies, SAMPLES), _learned(replies, AGAIN)
-        rules = {(rule.proof.name, rule.path): rule for rule in self._of(view, origin)}
-        exposed: list[Exposed] = []
-        for reply in replies:
-            if reply.http is None or not isinstance(reply.probe, HttpProbe):
-                continue
-            rule = rules.get((reply.probe.tag, reply.probe.request.target))
-            found = judge(rule, reply.http, missing) if rule is not None else None
-            if found is not None:
-                exposed.append(found)
+        exchanges = {(r.probe.tag, r.http.request.target): r.http for r in replies if r.http is not None}
+        rules = {(rule.proof.name, rule.path): rule for rule in plan.asked(origin, round_)}
+        fresh = [
+            found
+            for key, rule in rules.items()
+            if key in exchanges and (found := judge(rule, exchanges[key], missing)) is not None
+        ]
+        for item in fresh:
+            rule = item.rule
+            yield Suspect(origin, rule.path, rule.proof.check, rule.proof.name, rule.order, round_)
+        exposed = list(self._confirmed(plan.suspects(origin, round_), seed, exchanges, missing))
         for item in exposed:
             yield Asset(AssetType.SENSITIVE_PATH, item.exchange.request.url, item.rule.proof.check, str(origin))
         yield from findings(self._rules, origin, exposed)
-        found_checks = {item.rule.proof.check for item in exposed}
-        yield from _refused(self.name, str(origin), replies, missing, found_checks)
-        yield from _turned(self.name, str(origin), replies, missing, later, found_checks)
+        seen = {item.rule.proof.check for item in (*fresh, *exposed)}
+        yield from _refused(self.name, str(origin), replies, missing, seen)
+        yield from _turned(self.name, str(origin), replies, missing, later, seen)
 
-    def _listed(self, view: ScanView, origin: Origin) -> tuple[Rule, ...]:
-        """The listed rules of this scan for one origin: the likeliest, as many as its share of the budget allows."""
-        quick = rules_for(self._rules.quick, origin)
-        if view.spec.mode is not ScanMode.FULL:
-            return quick
-        share = int(BUDGET_SHARE * view.spec.budget.requests / max(1, len(_origins(view))))
-        return rules_for(self._rules.rules, origin)[: max(share, len(quick))]
+    def _confirmed(
+        self,
+        suspects: Sequence[Suspect],
+        seed: str,
+        exchanges: Mapping[tuple[str, str], HttpExchange],
+        missing: Soft404,
+    ) -> Iterable[Exposed]:
+        """What was seen, and is not answered alike for names beside it that cannot exist."""
+        for one in suspects:
+            rule = self._rule(one)
+            exchange = exchanges.get((rule.proof.name, rule.path))
+            found = judge(rule, exchange, missing) if exchange is not None else None
+            beside = [
+                exchanges[SIBLING, target]
+                for target in siblings(seed, one.origin, one.path)
+                if (SIBLING, target) in exchanges
+            ]
+            if found is not None and not any(_alike(rule, exchange) for exchange in beside):
+                yield replace(found, rule=replace(rule, order=rule.order + LATER * one.round))
 
-    def _of(self, view: ScanView, origin: Origin) -> tuple[Rule, ...]:
-        """The rules of this scan for one origin, in order; each path and proof once."""
-        rules = self._listed(view, origin)
-        links = [link for link in view.links if link.origin == origin]
-        maps = [link.target for link in links if link.source == "source-map"]
-        rules += derived_rules(self._rules, [link.target for link in links], maps)
-        return tuple({(rule.proof.name, rule.path): rule for rule in reversed(rules)}.values())[::-1]
+    def _rule(self, one: Suspect) -> Rule:
+        return Rule(one.path, self._rules.proofs[one.proof], one.order)
+
+
+def _alike(rule: Rule, exchange: HttpExchange) -> bool:
+    """Whether a name that cannot exist was answered with the very thing."""
+    reply = exchange.reply
+    return proves(
+        rule.proof, exchange.request.origin, exchange.request.target, reply.status, reply.body[: rule.proof.cap]
+    )
+
+
+def _list_line(phase: PhaseName, line: Skip | Attempt, replies: Sequence[Reply]) -> Attempt:
+    """How much of the list was asked for; not done where the requests of the round were mostly not answered."""
+    lost = Counter(reply.outcome for reply in replies if reply.outcome is not Outcome.DONE)
+    if isinstance(line, Attempt) and lost.total() <= (1 - ENOUGH) * len(replies):
+        return line
+    if isinstance(line, Skip):
+        return Attempt(phase, line.check, line.asset, line.outcome, line.reason)
+    worst = lost.most_common(1)[0][0]
+    why = next(reply.reason for reply in replies if reply.outcome is worst)
+    return replace(
+        line, outcome=worst, reason=f"{lost.total()} of {len(replies)} requests were not answered; {why}"
+    )
 
 
 def _learned(replies: Sequence[Reply], tag: str) -> Soft404:
@@ -164,7 +220,3 @@ def _refused(
             else f"the server answers {status} even for pages that cannot exist, so what lies behind cannot be told"
         )
         yield Attempt(phase, check, asset, Outcome.BLOCKED, reason, len(group))
-
-
-def _origins(view: ScanView) -> tuple[Origin, ...]:
-    return tuple(dict.fromkeys(service.origin for service in view.web if service.origin is not None))
