@@ -25,7 +25,7 @@ class Door:
     asked: list[str] = field(default_factory=list)
 
     async def http(
-        self, request: HttpRequest, follow: int = 0, body_cap: int | None = None, user: str = ""
+        self, request: HttpRequest, follow: int = 0, body_cap: int | None = None, user: bool = False
     ) -> HttpExchange:
         self.asked.append(request.target)
         return HttpExchange(request, self.reply)
