@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.rules.paths_page import PAGE, page
 
 from secrecon.detect.exposure_rules import choices, parse_rules
 from secrecon.model.errors import OperatorError
@@ -53,3 +54,7 @@ def test_choices_are_written_out_in_order_and_known_paths_left_out() -> None:
     ]
     assert choices("/a(|1(2|3))") == ("/a", "/a12", "/a13")
     assert choices("/a?wsdl") == ("/a?wsdl",)
+
+
+def test_the_page_for_readers_is_written_from_the_list() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run: python -m tests.rules.paths_page"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secrecon.model.asset import Asset, AssetType, Resolution, Service, Technology, TlsInfo
+from secrecon.model.asset import Asset, AssetType, Resolution, Service, Technology, TlsInfo, ToldName
 from secrecon.model.inventory import NEVER, looked, sightings
 from secrecon.model.scan import Attempt, Outcome, PhaseName
 from secrecon.model.target import Origin, parse_target
@@ -30,8 +30,11 @@ def test_a_service_brings_its_certificate() -> None:
     assert list(domain.looks) == [("resolve.addresses", "acme.test")]
     assert list(seen[AssetType.IP, "192.0.2.9"].parents) == ["acme.test"]
     web = seen[AssetType.SERVICE, "https://acme.test:8443"]
-    assert (list(web.parents), list(web.looks)) == (["acme.test"], [("probe.web", "acme.test")])
-    assert list(seen[AssetType.SERVICE, "acme.test:22"].looks) == [NEVER]
+    assert (list(web.parents), list(web.looks)) == (
+        ["acme.test"],
+        [("probe.web", "acme.test"), ("services.ports", "192.0.2.9")],
+    )
+    assert list(seen[AssetType.SERVICE, "acme.test:22"].looks) == [("services.ports", "192.0.2.9")]
     certificate = seen[AssetType.CERTIFICATE, f"sha256:{'ab' * 32}"]
     assert certificate.detail["names"] == "acme.test www.acme.test"
     assert list(certificate.parents) == ["https://acme.test:8443"]
@@ -61,3 +64,42 @@ def test_every_source_must_have_looked() -> None:
 def test_hostile_details_are_bounded() -> None:
     (service,) = sightings((Service("acme.test", "x" * 9_999, 8443, "https", WEB, "b" * 9_999),), ORIGIN)
     assert max(len(value) for value in service.detail.values()) == 300
+
+
+def test_a_name_keeps_every_source_and_its_address_is_looked_for_where_it_is() -> None:
+    facts = (
+        Asset(AssetType.SUBDOMAIN, "www.acme.test", "wordlist", "acme.test"),
+        ToldName("www.acme.test", "wordlist"),
+        ToldName("www.acme.test", "passive:certs"),
+        ToldName("nobody.acme.test", "passive:certs"),
+        Asset(AssetType.IP, "192.0.2.9", "dns", "www.acme.test"),
+    )
+    name, address = sightings(facts, ORGANISATION)
+    assert list(name.sources) == ["wordlist", "passive:certs"]
+    assert list(name.looks) == [("discover.names", "acme.test")]
+    assert list(address.looks) == [("discover.names", "acme.test")]
+    (linked,) = sightings(
+        (Asset(AssetType.SUBDOMAIN, "old.acme.test", "passive:certs", "acme.test"),), ORGANISATION
+    )
+    assert list(linked.looks) == [NEVER]
+
+
+def test_a_quick_scan_says_nothing_of_what_only_a_full_one_looks_for() -> None:
+    line = ("probe.web", "acme.test")
+    done = {line: Attempt(PhaseName.PROBE, *line, Outcome.DONE)}
+    assert looked([line], done)
+    assert not looked([line], done, shallow=True)
+    path = ("exposure.env", "https://acme.test")
+    assert looked([path], {path: Attempt(PhaseName.VERIFY, *path, Outcome.DONE)}, shallow=True)
+
+
+def test_ports_that_gave_no_answer_are_not_closed() -> None:
+    line = ("services.ports", "192.0.2.9")
+    for reason, ran in (
+        ("200 ports tried: 3 open, 197 closed", True),
+        (
+            "200 ports tried: 3 open, 190 closed; 7 gave no answer, so whether something listens there is not known",
+            False,
+        ),
+    ):
+        assert looked([line], {line: Attempt(PhaseName.PROBE, *line, Outcome.DONE, reason)}) is ran

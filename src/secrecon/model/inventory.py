@@ -36,6 +36,10 @@ _ANSWERED = frozenset({"resolve.www", "discover.name-servers"})
 """Checks whose reason, where they are done, is an answer and not a gap."""
 
 
+SAME_IN_QUICK = ("resolve.", "exposure.")
+"""Checks that ask the same in a quick scan as in a full one, what was seen before included."""
+
+
 class Criticality(StrEnum):
     """How much an asset matters, as its people say; "" where nobody said."""
 
@@ -126,6 +130,12 @@ def sightings(facts: Iterable[Fact], target: Target) -> tuple[Sighting, ...]:
         known = resolutions.get(seen.value) if seen.type in (AssetType.DOMAIN, AssetType.SUBDOMAIN) else None
         if known is not None:
             _note(seen, addresses=" ".join(sorted(known.addresses)), alias=" ".join(known.cnames))
+    for seen in found.values():
+        if seen.type is AssetType.IP:  # an address is looked for where its names are
+            above = [
+                found[AssetType.SUBDOMAIN, name] for name in seen.parents if (AssetType.SUBDOMAIN, name) in found
+            ]
+            seen.looks.update((look, None) for name in above for look in name.looks)
     return tuple(found.values())
 
 
@@ -138,8 +148,17 @@ class _See(Protocol):
 def _service(see: _See, fact: Service, target: Target) -> None:
     """A service, and the certificate that it showed."""
     line = fact.asset if target.kind is TargetKind.ORIGIN else fact.host
+    ports = ("services.ports", fact.address)
     web = fact.origin is not None
-    seen = see(AssetType.SERVICE, fact.asset, "probe", fact.host, ("probe.web", line) if web else NEVER)
+    seen = see(
+        AssetType.SERVICE,
+        fact.asset,
+        "probe" if web else "port scan",
+        fact.host,
+        ("probe.web", line) if web else ports,
+    )
+    if web and target.kind is TargetKind.ORGANISATION:
+        seen.looks.setdefault(ports)
     _note(seen, protocol=fact.protocol, product=fact.product, version=fact.version, banner=fact.banner)
     seen.detail.setdefault("address", fact.address[:MAX_DETAIL])
     if fact.tls is None or not fact.tls.fingerprint_sha256:
@@ -161,14 +180,18 @@ def _look(fact: Asset, target: Target) -> Look:
         return fact.source, fact.parent
     if fact.source == "dns":
         name = fact.parent if fact.type is AssetType.IP else fact.value
-        return ("resolve.addresses" if name == target.host else "resolve.www"), target.host
+        resolved = {target.host: "resolve.addresses", f"www.{target.host}": "resolve.www"}
+        return resolved.get(name, "discover.names"), target.host
     check = _SOURCES.get(fact.source)
     return NEVER if check is None else (check, target.host)
 
 
-def looked(looks: Iterable[Look], attempts: Mapping[Look, Attempt]) -> bool:
-    """Whether every check that saw an asset before ran to its end again. `attempts`: the later scan's ledger."""
+def looked(looks: Iterable[Look], attempts: Mapping[Look, Attempt], *, shallow: bool = False) -> bool:
+    """Whether every check that saw an asset before ran to its end again. `attempts`: the later scan's ledger; `shallow`: it is
+    of a quick scan and the asset is known from a full one, whose checks ask more places."""
     lines = tuple(looks)
+    if shallow and not all(check.startswith(SAME_IN_QUICK) for check, _ in lines):
+        return False
     return bool(lines) and all(_ran(attempts.get(line)) for line in lines)
 
 
@@ -176,6 +199,8 @@ def _ran(attempt: Attempt | None) -> bool:
     """DONE, and without a gap: a check that is done may still say that some of its requests were not answered."""
     if attempt is None or attempt.outcome is not Outcome.DONE:
         return False
+    if attempt.check == "services.ports":
+        return "gave no answer" not in attempt.reason and "only" not in attempt.reason
     return not attempt.reason or attempt.reason in ("no web service",) or attempt.check in _ANSWERED
 
 

@@ -28,7 +28,7 @@ from secrecon.model.inventory import (
     sightings,
 )
 from secrecon.model.record import JsonValue
-from secrecon.model.scan import Attempt, Revisit
+from secrecon.model.scan import Attempt, Revisit, ScanMode
 from secrecon.store import assets, events, tables
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.scans import StoredScan
@@ -37,7 +37,7 @@ MAX_EVENTS = 200
 """How many single changes one scan tells as events; the summary counts them all."""
 MAX_REVISITS = 300
 _BATCH = 500
-_KINDS = ("asset", "resolution", "service", "technology")
+_KINDS = ("asset", "told", "resolution", "service", "technology")
 _asset, _state, _change = tables.asset, tables.asset_state, tables.asset_change
 
 
@@ -66,6 +66,7 @@ class _Known:
     state: AssetState
     detail: dict[str, str]
     looks: tuple[Look, ...]
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,17 @@ class _Row:
 
 @dataclass(slots=True)
 class _Ledger:
-    """What the scan changes: states and lines of the change feed."""
+    """What the scan changes: states and lines of the change feed. `quick`: it is a quick scan."""
 
+    attempts: Mapping[Look, Attempt]
+    quick: bool
     states: dict[int, dict[str, object]]
     changes: list[tuple[int, AssetType, str, ChangeKind, dict[str, JsonValue]]]
     gone: list[int]
+
+    def looked(self, old: _Known) -> bool:
+        """Whether what saw an asset before ran to its end again, as deep as then."""
+        return looked(old.looks, self.attempts, shallow=self.quick and old.mode == ScanMode.FULL)
 
 
 async def settle(tx: Transaction, scan: StoredScan, at: float) -> tuple[tuple[AssetType, str], ...]:
@@ -95,13 +102,13 @@ async def settle(tx: Transaction, scan: StoredScan, at: float) -> tuple[tuple[As
     attempts = await _attempts(tx, scan.scan_id, {check for old in known.values() for check, _ in old.looks})
     asked = {item.url for item in scan.spec.revisit}
     first = not known
-    ledger = _Ledger({}, [], [])
+    ledger = _Ledger(attempts, scan.spec.mode is ScanMode.QUICK, {}, [], [])
     for one in seen:
         row = rows.get((one.type.value, tables.digest(one.value)))
         if row is not None:
-            _seen(ledger, one, row, known.pop(row.id, None), attempts, first=first)
+            _seen(ledger, one, row, known.pop(row.id, None), scan.spec.mode, first=first)
     for old in known.values():
-        _unseen(ledger, old, looked(old.looks, attempts) and _asked(old, asked))
+        _unseen(ledger, old, ledger.looked(old) and _asked(old, asked))
     await _write(tx, scan, at, ledger, seen, rows)
     return tuple((type_, value) for _, type_, value, kind, _ in ledger.changes if kind is ChangeKind.APPEARED)
 
@@ -110,13 +117,11 @@ def _asked(old: _Known, asked: set[str]) -> bool:
     return old.type is not AssetType.SENSITIVE_PATH or old.value in asked
 
 
-def _seen(
-    ledger: _Ledger, one: Sighting, row: _Row, old: _Known | None, attempts: Mapping[Look, Attempt], *, first: bool
-) -> None:
+def _seen(ledger: _Ledger, one: Sighting, row: _Row, old: _Known | None, mode: ScanMode, *, first: bool) -> None:
     detail = dict(one.detail)
     if old is not None:
         changed = differences(one.type, old.detail, detail)
-        if any(not after for _, after in changed.values()) and not looked(old.looks, attempts):
+        if any(not after for _, after in changed.values()) and not ledger.looked(old):
             for name in [name for name, (_, after) in changed.items() if not after]:
                 detail[name] = changed.pop(name)[0]
         if old.state is AssetState.GONE:
@@ -129,7 +134,7 @@ def _seen(
     ledger.states[row.id] = {
         "state": AssetState.PRESENT.value,
         "detail": json.dumps(detail),
-        "looks": json.dumps(list(one.looks)),
+        "looks": _looks(one.looks, mode),
     }
 
 
@@ -143,8 +148,12 @@ def _unseen(ledger: _Ledger, old: _Known, ran: bool) -> None:
     ledger.states[old.id] = {
         "state": (AssetState.GONE if ran else AssetState.UNKNOWN).value,
         "detail": json.dumps(old.detail),
-        "looks": json.dumps(old.looks),
+        "looks": _looks(old.looks, old.mode),
     }
+
+
+def _looks(looks: Iterable[Look], mode: str) -> str:
+    return json.dumps({"mode": str(mode), "lines": list(looks)})
 
 
 async def _write(
@@ -247,7 +256,7 @@ async def revisits(tx: Reading, account_id: int, target: str) -> tuple[Revisit, 
     return tuple(
         Revisit(row.value, check)
         for row in await tx.connection.execute(query)
-        for check, _ in json.loads(row.looks)
+        for check, _ in json.loads(row.looks)["lines"]
     )
 
 
@@ -338,7 +347,8 @@ async def _known(tx: Reading, scan: StoredScan) -> dict[int, _Known]:
             row.value,
             AssetState(row.state),
             json.loads(row.detail),
-            tuple((check, asset) for check, asset in json.loads(row.looks)),
+            tuple((check, asset) for check, asset in json.loads(row.looks)["lines"]),
+            json.loads(row.looks)["mode"],
         )
         for row in await tx.connection.execute(query)
     }
