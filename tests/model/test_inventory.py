@@ -68,11 +68,11 @@ def test_hostile_details_are_bounded() -> None:
 
 def test_a_name_keeps_every_source_and_its_address_is_looked_for_where_it_is() -> None:
     facts = (
-        Asset(AssetType.SUBDOMAIN, "www.acme.test", "wordlist", "acme.test"),
-        ToldName("www.acme.test", "wordlist"),
-        ToldName("www.acme.test", "passive:certs"),
+        Asset(AssetType.SUBDOMAIN, "shop.acme.test", "wordlist", "acme.test"),
+        ToldName("shop.acme.test", "wordlist"),
+        ToldName("shop.acme.test", "passive:certs"),
         ToldName("nobody.acme.test", "passive:certs"),
-        Asset(AssetType.IP, "192.0.2.9", "dns", "www.acme.test"),
+        Asset(AssetType.IP, "192.0.2.9", "dns", "shop.acme.test"),
     )
     name, address = sightings(facts, ORGANISATION)
     assert list(name.sources) == ["wordlist", "passive:certs"]
