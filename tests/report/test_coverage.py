@@ -89,3 +89,26 @@ def test_a_listener_that_nothing_reaches_is_not_enough() -> None:
     assert not build(replace(record, self_test=deaf)).coverage.enough
     half = replace(deaf, dns=OastReach.REACHABLE)
     assert build(replace(record, self_test=half)).coverage.enough
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "gap"),
+    [
+        (Outcome.DONE, "logged in; 52 requests were sent as the user of a form", ""),
+        (
+            Outcome.FAILED,
+            "not logged in: the form was answered with 403",
+            "not logged in: the form was answered with 403",
+        ),
+        (Outcome.BLOCKED, "no longer logged in: the session was lost 3 times", "no longer logged in"),
+    ],
+)
+def test_whether_the_scan_was_logged_in_is_told(outcome: Outcome, reason: str, gap: str) -> None:
+    record = make_record()
+    line = Attempt(PhaseName.CRAWL, "crawl.login", SHOP, outcome, reason)
+    coverage = build(replace(record, attempts=(*ALL_DONE, line))).coverage
+    assert ("logged in; 52 requests" in coverage.summary) is (not gap)
+    assert any(gap in told for told in coverage.gaps) is bool(gap) or not gap
+    if gap:
+        assert coverage.gaps[0].startswith("What only a user sees")
+        assert "check the credentials" in coverage.gaps[0]

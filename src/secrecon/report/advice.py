@@ -11,6 +11,10 @@ from secrecon.model.scan import Outcome
 LISTENER = "make the callback listener reachable for the target (docs/callbacks.md) and scan again"
 AUTHORIZE = "have the target authorized for active checks and scan again"
 PHRASES: tuple[tuple[str, str], ...] = (
+    (
+        "logged in:",
+        "check the credentials, the log-in page and the text that tells (docs/crawling.md), and scan again",
+    ),
     ("not authorized", AUTHORIZE),
     ("listener", LISTENER),
     ("callback", LISTENER),

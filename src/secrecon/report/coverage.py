@@ -49,6 +49,8 @@ _PHASES_THAT_MATTER = frozenset(PhaseName) - {PhaseName.SYNTHESIS}
 ENOUGH_SHARE = 0.8
 MOST_REASONS = 4
 MOST_NAMED = 3
+LOGIN = "crawl.login"
+"""The ledger's line that says whether the scan was logged in."""
 NOT_APPLICABLE = "not applicable"
 BY_POLICY = "by policy"
 
@@ -73,7 +75,7 @@ def read_coverage(record: ScanRecord, self_test: SelfTest | None) -> Coverage:
     deaf = self_test is not None and not self_test.reachable
     ssrf_gap = _ssrf_gap(areas[0], self_test)
     heard = any(not hit.own for hit in record.interactions)
-    gaps = _gaps(areas, lines, ssrf_gap, tested, heard)
+    gaps = (*_logged_out(lines), *_gaps(areas, lines, ssrf_gap, tested, heard))
     assets = _by_asset(lines)
     return Coverage(
         total=count_lines(lines),
@@ -88,7 +90,7 @@ def read_coverage(record: ScanRecord, self_test: SelfTest | None) -> Coverage:
         share=share,
         ssrf_gap=ssrf_gap,
         gaps=gaps,
-        summary=_summary(assessing, tested, gaps),
+        summary=_summary(assessing, tested, gaps) + _logged_in(lines),
     )
 
 
@@ -259,6 +261,22 @@ def _gaps(
     if not tested:
         gaps.insert(0, "Nothing on the target could be assessed: no check got an answer from it.")
     return tuple(gaps)
+
+
+def _logged_out(lines: tuple[CoverageLine, ...]) -> tuple[str, ...]:
+    """Where the scan was to log in and could not, or did not stay logged in."""
+    missing = [entry for entry in lines if entry.check == LOGIN and entry.outcome is not Outcome.DONE]
+    if not missing:
+        return ()
+    first = missing[0]
+    step = next_step(first.outcome, first.reason)
+    return (f"What only a user sees: not tested {_where(missing)} ({first.reason}). {_next((step,))}",)
+
+
+def _logged_in(lines: tuple[CoverageLine, ...]) -> str:
+    """A sentence for a scan that was logged in; none for others."""
+    done = [entry for entry in lines if entry.check == LOGIN and entry.outcome is Outcome.DONE]
+    return f" On {listed(sorted(entry.asset for entry in done)[:MOST_NAMED])}: {done[0].reason}." if done else ""
 
 
 def _where(lines: Iterable[CoverageLine]) -> str:
