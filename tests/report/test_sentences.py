@@ -236,6 +236,7 @@ def test_what_stands_is_in_the_report_with_its_findings() -> None:
     assert WRONG[1] not in report.report_text
     director = next(section for section in report.narrative if section.audience == "director")
     assert [s.findings for paragraph in director.prose for s in paragraph if s.text == OPEN[1]] == [(GIT,)]
+    assert not [s for paragraph in director.prose[:-1] for s in paragraph if s.text.endswith(":")]
     spoken = {number for point in director.points for number in point.findings}
     assert GIT not in spoken, "told by the model, so not told again"
     assert {KEV, SSRF} <= spoken, "what the model left out is told by the rules"

@@ -183,6 +183,7 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
     grave = [f for f in facts.counted if f.severity.rank >= Severity.HIGH.rank or f.is_kev]
     said: list[Sentence] = []
     points: list[Sentence] = []
+    decision: tuple[Sentence, ...] = ()
     if coverage.gaps and coverage.tested:
         said.append(
             _said(f"{coverage.summary} What was not tested may hold problems that this report cannot show.")
@@ -199,7 +200,10 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
         )
     if grave:
         causes = root_causes(grave)
-        said.append(_said(_decision(grave, causes), grave))
+        decision = (
+            _said(_decision(grave), grave),
+            _said(f"What to decide, worst first ({count(len(causes), 'cause')}):"),
+        )
         points = [_for_decision(cause) for cause in causes[:MOST_DECISIONS]]
         if len(causes) > MOST_DECISIONS:
             left = count(len(causes) - MOST_DECISIONS, "more cause")
@@ -218,11 +222,12 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
         said.append(
             _said("There is no result to act on. Make the target reachable for the scanner and scan again.")
         )
-    return Section(title, DIRECTOR, tuple((sentence,) for sentence in said), tuple(points))
+    prose = (*((sentence,) for sentence in said), *((decision,) if decision else ()))
+    return Section(title, DIRECTOR, prose, tuple(points))
 
 
-def _decision(grave: list[ReportFinding], causes: tuple[Cause, ...]) -> str:
-    """How many serious findings there are, how certain they are, and to how many causes they come down."""
+def _decision(grave: list[ReportFinding]) -> str:
+    """How many serious findings there are, and how certain they are."""
     shown = sum(f.evidence_level in (EvidenceLevel.BEHAVIOUR, EvidenceLevel.CALLBACK) for f in grave)
     which = "critical or high"
     if any(finding.severity.rank < Severity.HIGH.rank for finding in grave):
@@ -234,7 +239,7 @@ def _decision(grave: list[ReportFinding], causes: tuple[Cause, ...]) -> str:
         certain = "by version number alone: confirm before acting"
     else:
         certain = f"{shown:,} shown by the target itself, {len(grave) - shown:,} by version number alone"
-    return f"{number} a decision now ({certain}). What to decide, worst first ({count(len(causes), 'cause')}):"
+    return f"{number} a decision now ({certain})."
 
 
 def _for_decision(cause: Cause) -> Sentence:

@@ -91,8 +91,16 @@ def _mixed(section: Section, kept: tuple[DraftSentence, ...]) -> Section:
         return section
     spoken = {finding for sentence in mine for finding in sentence.findings}
     left = tuple(point for point in section.points if not set(point.findings) <= spoken)
-    prose = (*section.prose, *_paragraphs(mine))
+    prose = (*_without_announcement(section.prose), *_paragraphs(mine))
     return Section(section.title, section.audience, (*prose, (Sentence(TOLD_ABOVE),)) if left else prose, left)
+
+
+def _without_announcement(prose: tuple[tuple[Sentence, ...], ...]) -> Iterable[tuple[Sentence, ...]]:
+    """The paragraphs without sentences that lead up to the list: other sentences come in between now."""
+    for paragraph in prose:
+        kept = tuple(sentence for sentence in paragraph if not sentence.text.endswith(":"))
+        if kept:
+            yield kept
 
 
 def _paragraphs(sentences: list[Sentence]) -> Iterable[tuple[Sentence, ...]]:
