@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from secrecon.app.language import language_of
@@ -55,3 +58,11 @@ def test_a_wrong_value_is_told_without_secrets(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(OperatorError, match=variable) as caught:
         load_settings()
     assert KEY not in str(caught.value)
+
+
+def test_its_libraries_cost_nothing_where_no_model_is_configured() -> None:
+    code = (
+        "import sys, secrecon.app.server, secrecon.cli.scan;"
+        " sys.exit(any(name in sys.modules for name in ('pydantic_ai', 'openai', 'anthropic', 'mcp', 'httpx2')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
