@@ -95,6 +95,7 @@ def _finding(finding: ReportFinding) -> str:
         ("Where", finding.place),
         ("CVE", finding.cve_id or ""),
         ("KEV", finding.kev_status or ""),
+        ("CISA due date", finding.threat.kev_due),
         ("Confidence", f"{finding.confidence_score:.2f} ({finding.evidence_level})"),
         ("Verified by callback", "yes" if finding.oast_verified else "no"),
         ("CVSS", _cvss(finding)),

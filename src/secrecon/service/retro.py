@@ -90,7 +90,8 @@ def _news(finding: Finding, known: Finding | None) -> tuple[Finding, str] | None
         return finding, f"{name} applies to {finding.location} {where}{exploited}"
     words = ""
     if finding.kev and not known.kev:
-        words = f"{name} was added to CISA's catalogue of exploited vulnerabilities, seen {where}"
+        of = f" ({finding.threat.kev_date})" if finding.threat.kev_date else ""
+        words = f"{name} was added to CISA's catalogue of exploited vulnerabilities{of}, seen {where}"
     elif (finding.epss or 0.0) >= LIKELY > (known.epss or 0.0):
         words = f"exploitation of {name} has become likely, seen {where}"
     elif finding.ssvc is not None and finding.ssvc != known.ssvc:
