@@ -65,6 +65,7 @@ async def test_news_and_alarms_reach_people(
     assert "KEV of 2026-11-20" in finding["risk"]["arithmetic"]
     assert "CVE-2026-1000" in page
     assert "2026-11-22" in page
+    assert "This report has changed since the scan ended (version 3): the vulnerability data changed" in page
     told = (await browser.get(f"/api/scan/{scan.scan_id}/events", headers=key)).text
     assert "CVE-2026-1000 was added to CISA's catalogue of exploited vulnerabilities (2026-11-20), seen on" in told
 

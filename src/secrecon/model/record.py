@@ -83,9 +83,9 @@ class FindingRecord:
 class ScanRecord:
     """A whole scan: the input of a report. The same record always makes the same bytes.
 
-    `version` rises when a late callback changes the report. `error`: why the scan ended in error, "" otherwise.
-    `not_run`: phases that a cancelled or failed scan did not reach. `draft`: what a language model wrote, None where none
-    was asked. Times are seconds since the epoch.
+    `version` rises when a late callback or newer vulnerability data changes the report; `changes`: why it did, oldest first.
+    `error`: why the scan ended in error, "" otherwise. `not_run`: phases that a cancelled or failed scan did not reach.
+    `draft`: what a language model wrote, None where none was asked. Times are seconds since the epoch.
     """
 
     spec: ScanSpec
@@ -108,3 +108,4 @@ class ScanRecord:
     requests: int
     received: int
     draft: Draft | None = None
+    changes: tuple[str, ...] = ()

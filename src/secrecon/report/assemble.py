@@ -40,6 +40,8 @@ from secrecon.report.text import block, iso, line
 MOST_EVIDENCE = 20
 MOST_CHARACTERS = 100_000_000
 """Of all evidence of a report; the worst findings have theirs first. Keeps every export's memory bounded."""
+MAX_CHANGE = 900
+"""Characters of a reason for a changed report."""
 LEFT_OUT = "[left out: the report holds the evidence of the worst findings, up to 100 million characters]"
 
 
@@ -179,6 +181,7 @@ def _facts(record: ScanRecord) -> Facts:
         engine_version=record.engine.version,
         rules_digest=record.engine.rules_digest,
         self_test=_self_test(record.self_test),
+        changes=tuple(line(reason, MAX_CHANGE) for reason in record.changes),
     )
 
 

@@ -441,6 +441,7 @@ class Facts:
     engine_version: str
     rules_digest: str
     self_test: SelfTest | None
+    changes: tuple[str, ...] = ()
 
     @property
     def counted(self) -> tuple[ReportFinding, ...]:

@@ -66,7 +66,17 @@ def _in_short(facts: Facts, coverage: Coverage, graded: Grade) -> tuple[tuple[Se
         said.append(_exploited(facts))
     said.extend(_proven(facts))
     said.append(_said(f"Grade {graded.words}"))
+    if facts.changes:
+        said.append(_said(_changed(facts)))
     return tuple((sentence,) for sentence in said)
+
+
+def _changed(facts: Facts) -> str:
+    """Why the report is not as it was when the scan ended: the newest reason, and how many there were before."""
+    before = len(facts.changes) - 1
+    more = f" It had changed {count(before, 'time')} before." if before else ""
+    last = facts.changes[-1].rstrip(".")
+    return f"This report has changed since the scan ended (version {facts.version}): {last}.{more}"
 
 
 def _exploited(facts: Facts) -> Sentence:
@@ -209,6 +219,13 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
             left = count(len(causes) - MOST_DECISIONS, "more cause")
             rest = [finding for cause in causes[MOST_DECISIONS:] for finding in cause.findings]
             points.append(_said(f"{left}: listed below, under what to fix first.", rest))
+    elif known := [f for f in facts.counted if f.is_kev]:
+        due = min((f.threat.kev_due for f in known if f.threat.kev_due), default="")
+        number = count(len(known), "finding is", "findings are")
+        asked = f" CISA asked for a fix by {due}." if due else ""
+        said.append(
+            _said(f"{number} known to be exploited: confirm and mend these before all others.{asked}", known)
+        )
     elif facts.counted and any(f.severity is not Severity.INFO for f in facts.counted):
         said.append(
             _said(

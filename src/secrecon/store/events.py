@@ -69,6 +69,16 @@ async def after(tx: Reading, scan_id: str, seq: int, limit: int) -> tuple[ScanEv
     )
 
 
+async def changes(tx: Reading, scan_id: str) -> tuple[str, ...]:
+    """Why the report changed after the scan had ended, oldest first."""
+    query = (
+        sa.select(_event.c.data)
+        .where(_event.c.scan_id == scan_id, _event.c.kind == "report_version")
+        .order_by(_event.c.seq)
+    )
+    return tuple(str(json.loads(data).get("reason", "")) for data in (await tx.connection.execute(query)).scalars())
+
+
 async def last_seqs(tx: Reading, scan_ids: Sequence[str]) -> dict[str, int]:
     """The last seq of each scan: one cheap look for everything that is being watched."""
     query = sa.select(_scan.c.scan_id, _scan.c.last_seq).where(_scan.c.scan_id.in_(tuple(scan_ids)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secrecon.model.errors import NotFound
 from secrecon.model.record import ScanRecord
-from secrecon.store import chunks, drafts, findings, interactions, payloads, scans
+from secrecon.store import chunks, drafts, events, findings, interactions, payloads, scans
 from secrecon.store.database import Reading
 
 
@@ -35,4 +35,5 @@ async def load_record(tx: Reading, db_scan_id: int, now: float) -> ScanRecord:
         requests=scan.requests,
         received=scan.received,
         draft=await drafts.of_scan(tx, scan.scan_id),
+        changes=await events.changes(tx, scan.scan_id) if scan.version > 1 else (),
     )
