@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from tests.report.conftest import ALL_DONE, make_finding, make_record, records, with_callback
 
-from secrecon.model.finding import EvidenceLevel, Severity, Threat
+from secrecon.model.finding import EvidenceLevel, Severity
 from secrecon.model.interaction import CallbackProtocol
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import FeedInfo, Outcome, PhaseName, ScanStatus
@@ -204,16 +204,6 @@ def test_hostile_titles_stay_on_one_line() -> None:
     assert "\x1b" not in text
     assert text.count("\n========\n") == 1 or text.count("In short\n====") == 1
     assert line("evil\n\nIn short") in text
-
-
-def test_what_is_exploited_is_no_matter_for_the_normal_plan() -> None:
-    finding = make_finding("cve.CVE-2026-1000", Severity.MEDIUM, EvidenceLevel.VERSION_RANGE)
-    listed = replace(finding, kev=True, cve_id="CVE-2026-1000", threat=Threat(kev_due="2026-11-22"))
-    text = text_of(make_record(listed))
-    assert "1 finding is known to be exploited: confirm and mend these before all others" in text
-    assert "CISA asked for a fix by 2026-11-22." in text
-    assert "normal plan" not in text
-    assert "normal plan" in text_of(make_record(replace(listed, kev=False)))
 
 
 def test_a_changed_report_says_why() -> None:

@@ -219,13 +219,6 @@ def _for_director(facts: Facts, coverage: Coverage) -> Section:
             left = count(len(causes) - MOST_DECISIONS, "more cause")
             rest = [finding for cause in causes[MOST_DECISIONS:] for finding in cause.findings]
             points.append(_said(f"{left}: listed below, under what to fix first.", rest))
-    elif known := [f for f in facts.counted if f.is_kev]:
-        due = min((f.threat.kev_due for f in known if f.threat.kev_due), default="")
-        number = count(len(known), "finding is", "findings are")
-        asked = f" CISA asked for a fix by {due}." if due else ""
-        said.append(
-            _said(f"{number} known to be exploited: confirm and mend these before all others.{asked}", known)
-        )
     elif facts.counted and any(f.severity is not Severity.INFO for f in facts.counted):
         said.append(
             _said(
