@@ -10,7 +10,8 @@ from tests.report.conftest import ALL_DONE, SHOP, make_record, records
 from secrecon.model.record import ScanRecord
 from secrecon.model.scan import Attempt, Outcome, PhaseName
 from secrecon.report import FORMATS, build, render
-from secrecon.report.matrix import areas_tested, check_rows, matrix
+from secrecon.report.coverage import AREAS
+from secrecon.report.matrix import SHORT, areas_tested, check_rows, matrix
 from secrecon.report.render import TITLES
 
 
@@ -58,6 +59,14 @@ def test_nothing_found_is_told_with_what_was_tested() -> None:
     html = render(report, "html")[0].decode()
     assert f"<title>{SHOP}, Files: 1 of 2 ran (a wall answers for it)</title>" in html
     assert "<desc" in html
+
+
+def test_every_area_can_stand_above_a_column() -> None:
+    assert SHORT.keys() == AREAS.keys()
+    assert all(len(name) <= 10 for name in SHORT.values())
+    spots = tuple(Attempt(PhaseName.VERIFY, f"{area}.x", SHOP, Outcome.DONE, "", 1) for area in AREAS)
+    html = render(build(replace(make_record(), attempts=spots)), "html")[0].decode()
+    assert all(f">{name}</text>" in html for name in SHORT.values())
 
 
 def test_every_format_has_a_name() -> None:

@@ -16,7 +16,7 @@ from secrecon.report.text import count, listed
 
 MOST_ROWS = 60
 MOST_REASONS = 3
-SHORT = {
+_SHORT = {
     "ssrf": "SSRF",
     "cve": "CVEs",
     "template": "Flaws",
@@ -24,9 +24,11 @@ SHORT = {
     "behaviour": "Redirects",
     "hygiene": "Headers",
     "tls": "TLS",
+    "service": "Services",
     "dns": "DNS",
     "recon": "Discovery",
 }
+SHORT = {area: _SHORT.get(area, title.split()[0]) for area, title in AREAS.items()}
 """Names of areas that fit above a column."""
 SIGNS = {"done": "\u2713", "not_tested": "\u2717", "not_applicable": "\u00b7", "not_run": ""}
 """What stands in a cell, so that it does not speak by colour alone; where a part ran, how much of it."""
