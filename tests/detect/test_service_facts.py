@@ -37,6 +37,14 @@ def test_a_binary_greeting_gives_its_readable_part_to_the_package() -> None:
     assert technology.distribution == "Debian 12"
 
 
+def test_the_version_in_a_name_server_s_answer_gives_its_package() -> None:
+    heard = b"\x00QSC\x84\x00\x00\x01\x00\x01\x00\x01\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03\xc0\x0c"
+    heard += b"\x00\x10\x00\x03\x00\x00\x00\x00\x00\x19\x189.18.49-1~deb12u3-Debian\xc0"
+    technology = technology_of(Told("dns", product="bind", version="9.18.49", said=b"\0", heard=heard), "ns:53")
+    assert technology is not None
+    assert (technology.distribution, technology.package) == ("Debian 12", "deb/debian:12/bind9")
+
+
 def test_without_a_product_there_is_no_technology() -> None:
     assert technology_of(Told("unknown", heard=b"x"), "a:1") is None
 
