@@ -27,7 +27,8 @@ PAGES = "discover.wildcard-pages"
 MAX_COMPARED = 120
 MAX_GUESSED = 40
 """How many names of our own guessing are compared below one wildcard; told ones come first."""
-MAX_WILD = 12
+MAX_WILD = 4
+"""After how many wildcards without a web server that tells names apart no more is compared: each costs what closed ports do."""
 MAX_ALIASES = 100
 BODY = 60_000
 BUSY = frozenset({429, 502, 503, 504})
