@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from tests.engine.conftest import Site, Watched, make_engine, make_spec
 
+from secrecon.engine.memory import MemoryLog
 from secrecon.engine.phase import Judgement
 from secrecon.engine.phases.probe import ProbePhase
 from secrecon.engine.phases.resolve import ResolvePhase
@@ -18,6 +19,7 @@ from secrecon.engine.phases.synthesis import SynthesisPhase
 from secrecon.engine.pipeline import NOT_AUTHORIZED
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Asset, AssetType, Page
+from secrecon.model.errors import OperatorError
 from secrecon.model.http import HttpRequest
 from secrecon.model.probe import HttpProbe, Probe, Reply
 from secrecon.model.record import Progress
@@ -287,3 +289,17 @@ async def test_checks_are_told_in_a_thread_and_where_they_cannot_be_the_step_its
         assert toy.thread not in (0, threading.get_ident())
         attempt = watched.log.attempts[line, site.url]
         assert (attempt.outcome, attempt.reason) == (Outcome.SKIPPED, NOT_AUTHORIZED)
+
+
+class BusyLog(MemoryLog):
+    """A log whose database has no time for progress."""
+
+    async def progress(self, progress: Progress) -> None:
+        raise OperatorError("the database was busy")
+
+
+async def test_progress_that_cannot_be_kept_costs_nothing_else(site: Site) -> None:
+    log = BusyLog(SystemClock().now(), lambda _: None)
+    await make_engine([Toy(("/", "/a"))]).run(make_spec(site.url), log)
+    assert {(a.check, a.outcome) for a in log.attempts.values()} == {("toy.check", Outcome.DONE)}
+    assert any(isinstance(fact, Page) for fact in log.facts.values())

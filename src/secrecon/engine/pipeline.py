@@ -23,6 +23,7 @@ from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
 from secrecon.engine.view import ScanView
 from secrecon.engine.visitor import Visitor
 from secrecon.engine.walls import told_apart
+from secrecon.model.errors import OperatorError
 from secrecon.model.finding import Finding
 from secrecon.model.interaction import OastReach, OastSelfTest, Payload
 from secrecon.model.probe import Asked, HttpProbe, Probe, Reply, Skip, Wait
@@ -129,7 +130,7 @@ class Engine:
             return Chunk(phase.name, step, round_, (), (), (), so_far.done[step, round_], 0, 0)
         session = self._session(spec, so_far)
         view, minted = self._view(spec, so_far)
-        await log.progress(Progress(phase.name, self._percent(spec, step, round_, 0.0), phase.title))
+        await _tell(log, Progress(phase.name, self._percent(spec, step, round_, 0.0), phase.title))
         before = (session.network.requests, session.network.received)
         async with _stop_event(log) as stop:
             current = _Round(spec, phase, round_, log, view, session, stop, minted)
@@ -240,7 +241,7 @@ class Engine:
             last = self._clock.monotonic()
             title = f"{phase.title} ({done} of {total})"
             percent = self._percent(current.spec, phase.step, current.number, done / max(total, 1))
-            await current.log.progress(Progress(phase.name, percent, title))
+            await _tell(current.log, Progress(phase.name, percent, title))
 
         async def deaf() -> str:
             after = await self._lost(current)
@@ -342,7 +343,7 @@ class Engine:
             last = self._clock.monotonic()
             title = f"{current.phase.title} ({count} of {len(asked)} requests)"
             percent = self._percent(current.spec, current.phase.step, current.number, count / len(asked))
-            await current.log.progress(Progress(current.phase.name, percent, title))
+            await _tell(current.log, Progress(current.phase.name, percent, title))
 
         network, memo = current.session.network, current.session.memo
         replies = await _answers(current, memo, asked, answered)
@@ -416,6 +417,14 @@ class Engine:
         steps = [name for name, _ in self.steps(spec)]
         within = 1 - 0.5**round_ * (1 - fraction / 2)
         return min(99, int(100 * (steps.index(step) + within) / len(steps)))
+
+
+async def _tell(log: ScanLog, progress: Progress) -> None:
+    """Note where the scan is. A database that is too busy for that costs a line of progress, not what the round learned."""
+    try:
+        await log.progress(progress)
+    except OperatorError as error:
+        log_.warning("progress was not kept", step=progress.message, reason=str(error))
 
 
 def _listed(think: Callable[P, Iterable[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]:
