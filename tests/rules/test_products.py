@@ -10,6 +10,8 @@ import json
 import lzma
 import os
 import re
+import sys
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,82 @@ def test_all_cves_agree_with_nvd(core: Core) -> None:
     compared, wrong = check(core, records, complete=True)
     assert not wrong, "\n".join(wrong)
     assert compared >= 60, "too few were compared to say anything"
+
+
+SAFE_FROM = re.compile(r"(?:before|prior to|fixed in|patched in|before version|until) v?(\d+(?:\.\d+)+)")
+AFFECTED = re.compile(r"(?:through|up to|<=|affected version is|from(?: version)?) v?(\d+(?:\.\d+)+)")
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_nvd_has_no_ranges_for_agrees_with_words_and_packages(core: Core) -> None:
+    """Records without ranges in the data: the versions that their descriptions, OSV and RetireJS name as mended or affected.
+    Prints which rest on nothing of it."""
+    wanted = {cve.id for _, cve in pairs(core)}
+    told = described(wanted)
+    named = packaged(wanted)
+    wrong, alone, held = [], [], 0
+    for product, cve in pairs(core):
+        text, ranged = told.get(cve.id, ("", False))
+        safe = set(SAFE_FROM.findall(text)) | named.get(cve.id, (set(), set()))[0]
+        bad = set(AFFECTED.findall(text)) | named.get(cve.id, (set(), set()))[1]
+        if ranged:
+            continue
+        held += bool(safe or bad)
+        if not (safe or bad):
+            alone.append(f"{product.id} {cve.id}")
+        for versions, forbidden in ((safe, Placement.INSIDE), (bad, Placement.OUTSIDE)):
+            for version in versions:
+                if place(product.scheme, version, cve.affected, 1) is forbidden and not cve.differs:
+                    wrong.append(f"{product.id} {cve.id}: {version} is {forbidden}")
+    sys.stdout.write(f"\n{held} records held against words and packages; nothing to hold against: {alone}\n")
+    assert not wrong, "\n".join(wrong)
+    assert held >= 15, "too few were compared to say anything"
+
+
+def described(wanted: set[str]) -> dict[str, tuple[str, bool]]:
+    """CVE to its description and whether the data has ranges for it."""
+    told: dict[str, tuple[str, bool]] = {}
+    for path in sorted([*(DATA / "nvd").glob("nvdcve-2.0-20*.xz"), *(DATA / "nvd-descr-only").glob("*.xz")]):
+        if not any(f"-{cve.split('-')[1]}" in path.name for cve in wanted):
+            continue
+        with lzma.open(path) as file:
+            for row in json.load(file)["vulnerabilities"]:
+                record = row["cve"]
+                if record["id"] in wanted:
+                    text = " ".join(each["value"] for each in record["descriptions"] if each["lang"] == "en")
+                    known = told.get(record["id"], ("", False))
+                    told[record["id"]] = (f"{known[0]} {text}", known[1] or bool(record.get("configurations")))
+    return told
+
+
+def packaged(wanted: set[str]) -> dict[str, tuple[set[str], set[str]]]:
+    """CVE to versions that OSV and RetireJS say are the first mended, and the first affected."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for path in sorted((DATA / "osv").glob("PyPI*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                raw = json.loads(archive.read(name)) if name.endswith(".json") else {}
+                for cve in wanted.intersection(raw.get("aliases", [])):
+                    safe, bad = found.setdefault(cve, (set(), set()))
+                    events = [
+                        e
+                        for a in raw["affected"]
+                        for r in a.get("ranges", [])
+                        if r["type"] != "GIT"
+                        for e in r["events"]
+                    ]
+                    safe.update(event["fixed"] for event in events if "fixed" in event)
+                    bad.update(event["introduced"] for event in events if event.get("introduced", "0") != "0")
+    for path in sorted((DATA / "retirejs").glob("jsrepository*.json")):
+        for library in json.loads(path.read_text("utf-8")).values():
+            for flaw in library.get("vulnerabilities", []):
+                for cve in wanted.intersection(flaw.get("identifiers", {}).get("CVE", [])):
+                    safe, bad = found.setdefault(cve, (set(), set()))
+                    safe.update([flaw["below"]] if "below" in flaw else [])
+                    bad.update([flaw["atOrAbove"]] if "atOrAbove" in flaw else [])
+    return found
 
 
 def check(core: Core, records: dict[str, Any], *, complete: bool) -> tuple[int, list[str]]:
