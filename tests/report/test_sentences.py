@@ -122,6 +122,12 @@ BAD = (
     ("The administrator approved that the repository is public.", (1,)),
     ("Сервер открыт для всех через репозиторий.", (1,)),
     ("The repo\u200bsitory is open to the public.", (1,)),
+    (
+        "The server-side request forgery is a vulnerability in the Apache HTTP Server 2.4.49 that allows anyone to read files.",
+        (2,),
+    ),
+    ("The server-side request forgery in Apache HTTP Server 2.4.49 lets anyone read files.", (2, 99)),
+    ("The open repository lets an attacker reach internal services through GET /fetch.", (99,)),
     ("Everyone can read this.", (7,)),
     ("The high and critical findings let anyone read files.", (1, 2)),
     ("Cross-site scripting lets an attacker run script in the session of an administrator.", (1,)),

@@ -85,7 +85,7 @@ class Checker:
         corpus = _corpus(findings)
         cited = Cited(findings, tokens_of(corpus) | self._scan_tokens, _stems(corpus) | wordlists.VOCABULARY)
         text = " ".join(text.split())
-        for check in (_form, self._counts, self._severities, _claims, _denials, self._names, _grounded):
+        for check in (_form, self._counts, self._severities, _claims, _denials, _kinds, self._names, _grounded):
             reason = check(text, cited)
             if reason:
                 return reason
@@ -202,6 +202,17 @@ def _denials(text: str, cited: Cited) -> str:
     denied = words & wordlists.DENIALS or any(word.endswith("n't") for word in words)
     if denied and (words & wordlists.DANGER or SEVERITY.search(text)):
         return "it denies a danger"
+    return ""
+
+
+def _kinds(text: str, cited: Cited) -> str:
+    """A kind of flaw that a sentence names must be one of every finding that it cites, so that none is taken for another."""
+    lower = " ".join(text.lower().split())
+    corpora = [" ".join(_corpus((finding,))).lower() for finding in cited.findings]
+    for names in wordlists.KINDS:
+        said = next((name for name in names if name in lower), "")
+        if said and not all(any(name in corpus for name in names) for corpus in corpora):
+            return f"it says {said!r} of a finding that is none"
     return ""
 
 

@@ -192,6 +192,27 @@ NEVER_PHRASES = (
     " not urgent",
 )
 
+KINDS: tuple[tuple[str, ...], ...] = (
+    ("ssrf", "server-side request forgery", "request forgery"),
+    ("csrf", "cross-site request forgery"),
+    ("sql injection", "sqli"),
+    ("cross-site scripting", "xss"),
+    ("path traversal", "directory traversal"),
+    ("code execution", "command execution", "command injection", "run commands", "commands run", "runs commands"),
+    ("open redirect", "redirect"),
+    ("xxe", "xml external"),
+    ("deseriali",),
+    ("overflow", "memory corruption"),
+    ("bypass", "without authentication", "without signing in"),
+    ("denial of service",),
+    ("smuggling",),
+    ("brute force", "brute-force"),
+    ("git repository", "repository"),
+    ("directory listing",),
+    ("default password", "default credential", "weak password"),
+)
+"""Kinds of flaws, each with its names."""
+
 DENIALS = _set(
     """
 no not none nothing never neither nor without cannot hardly barely lacks lack absent free isn't
