@@ -18,6 +18,7 @@ from secrecon.api.app import ROUTERS
 from secrecon.api.problem import MEDIA_TYPE, TITLES
 from secrecon.model.scan import ScanMode
 from secrecon.model.schedule import Plan
+from secrecon.report import MEDIA_TYPES
 from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings
 from secrecon.service.running import ScanRunner
@@ -37,6 +38,11 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
     return [
         (method, path, item[method]) for path, item in document["paths"].items() for method in METHODS & item.keys()
     ]
+
+
+def test_every_format_of_a_report_is_described(document: dict[str, Any]) -> None:
+    answers = document["paths"]["/api/scan/{db_scan_id}/report"]["get"]["responses"]["200"]["content"]
+    assert answers.keys() >= set(MEDIA_TYPES)
 
 
 async def test_it_is_served(client: httpx.AsyncClient, document: dict[str, Any]) -> None:
