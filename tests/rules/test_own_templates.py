@@ -96,9 +96,16 @@ def test_it_does_without_a_header_that_it_forbids(name: str) -> None:
     )
 
 
+SEND_NUL = frozenset({"CVE-2010-2861", "CVE-2022-36804"})
+"""Flaws that a NUL byte alone shows. Servers have died of those, so these two run by name or when intrusive ones may."""
+
+
 @pytest.mark.parametrize("name", IDS)
 def test_it_is_harmless(templates: Mapping[str, Template], name: str) -> None:
     safety = classify(templates[name])
+    if name in SEND_NUL:
+        assert {reason.why for reason in safety.reasons} == {"it sends a NUL byte"}
+        return
     assert safety.level in (Touch.LIGHT, Touch.ACTIVE), safety.words
 
 
