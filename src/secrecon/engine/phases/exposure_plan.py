@@ -21,7 +21,7 @@ from secrecon.model.target import Origin
 REST = "exposure.full-list"
 BUDGET_SHARE = 0.4
 """How much of a scan's requests the first paths may take, so that what comes after them is tested too."""
-MORE_SHARE = 0.05
+MORE_SHARE = 0.03
 """How much of them the services may take together beyond that, where something makes a group likely on them."""
 MOST_LIKELY = 600
 """How many such paths one service is asked for at most where the list itself has no room."""
