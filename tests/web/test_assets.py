@@ -124,7 +124,7 @@ def test_a_shared_address_is_drawn_once_with_a_line_from_each_name() -> None:
     surface = Surface(nodes, edges, (Hidden("ip|192.0.2.1", "service", 4), Hidden("", "subdomain", 9)), {})
     picture = draw(surface)
     assert [words for _, words in picture.heads] == ["Names", "Addresses", "Services"]
-    assert [box.words for box in picture.boxes if box.hidden] == ["and 4 more services", "and 9 more names"]
+    assert [box.words for box in picture.boxes if box.hidden] == ["4 services", "and 9 more names"]
     assert (len(picture.boxes), len(picture.lines)) == (5, 3)
     assert len({(box.x, box.y) for box in picture.boxes}) == 5
     assert max(box.y for box in picture.boxes) + 26 <= picture.height

@@ -6,7 +6,7 @@ that belongs to several is drawn once. What the graph hides becomes a box with i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from secrecon.service.surface import Hidden, Surface, SurfaceNode
@@ -78,10 +78,12 @@ class Tree:
     hidden: tuple[Hidden, ...]
 
 
-def more_words(hidden: Hidden) -> str:
-    """`and 9,988 more names`."""
+def more_words(hidden: Hidden, beside: Sequence[Branch]) -> str:
+    """`and 9,988 more names`, or `9,988 names` where none of them is shown. `beside`: what is shown below the same parent."""
     one, many = NAMES.get(hidden.kind, (hidden.kind, hidden.kind))
-    return f"and {hidden.count:,} more {one if hidden.count == 1 else many}"
+    words = one if hidden.count == 1 else many
+    some = any(branch.node.kind == hidden.kind for branch in beside)
+    return f"and {hidden.count:,} more {words}" if some else f"{hidden.count:,} {words}"
 
 
 def grow(surface: Surface) -> Tree:
@@ -119,7 +121,7 @@ def draw(surface: Surface) -> Picture:
     for root in tree.roots:
         sheet.put(root)
     for item in tree.hidden:
-        sheet.count(item)
+        sheet.count(item, tree.roots)
     lines = tuple(
         Line(sheet.at[above][0] + WIDTH, sheet.at[above][1] + HEIGHT // 2, x, y + HEIGHT // 2)
         for above, (x, y) in sheet.links(surface)
@@ -147,7 +149,7 @@ class _Sheet:
         self.at[branch.node.id] = (x, 0)
         ys = [self.put(below) for below in branch.below if not below.again]
         for item in branch.hidden:
-            y = self.count(item)
+            y = self.count(item, branch.below)
             self._counts.append((branch.node.id, (self._place[item.kind], y)))
             ys.append(y)
         y = (min(ys) + max(ys)) // 2 if ys else self._next()
@@ -156,10 +158,10 @@ class _Sheet:
         self.boxes.append(Box(x, y, shorten(node.label), node.severity or "", False, node.gone))
         return y
 
-    def count(self, item: Hidden) -> int:
+    def count(self, item: Hidden, beside: Sequence[Branch]) -> int:
         """A box that says how many are hidden; its y."""
         y = self._next()
-        self.boxes.append(Box(self._place[item.kind], y, more_words(item), "", True, False))
+        self.boxes.append(Box(self._place[item.kind], y, more_words(item, beside), "", True, False))
         return y
 
     def links(self, surface: Surface) -> list[tuple[str, tuple[int, int]]]:
