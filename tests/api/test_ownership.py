@@ -66,6 +66,8 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/findings"): KEYED,
     ("GET", "/api/v1/findings/{finding_id}"): KEYED_OWN,
     ("POST", "/api/v1/findings/{finding_id}/triage"): KEYED_OWN,
+    ("POST", "/api/v1/findings/{finding_id}/retest"): CANCEL,
+    ("GET", "/api/v1/findings/{finding_id}/retests"): KEYED_OWN,
     ("POST", "/api/v1/findings/triage"): KEYED,
     ("GET", "/api/v1/diff"): KEYED_OWN,
     ("GET", "/api/v1/trend"): KEYED,

@@ -14,6 +14,7 @@ from secrecon.report.diff import Diff, diff_document
 from secrecon.report.text import line
 from secrecon.service.comparing import TrendPoint
 from secrecon.service.inventory import summarised
+from secrecon.service.retests import RetestView
 from secrecon.service.triage import Decided, Verdict
 from secrecon.store.findings import KnownFinding
 
@@ -98,5 +99,20 @@ def _point(point: TrendPoint) -> shapes.TrendPoint:
             "changes": None
             if point.changes is None
             else {change.value: number for change, number in point.changes.items()},
+        }
+    )
+
+
+def retest(found: RetestView) -> shapes.RetestLine:
+    return shapes.RetestLine.model_validate(
+        {
+            "scan_id": found.scan_id,
+            "finding_id": found.finding_id,
+            "state": found.state,
+            "detail": line(found.why),
+            "created_at": iso(found.created),
+            "finished_at": maybe_iso(found.finished),
+            "seconds": found.seconds,
+            "requests": found.requests,
         }
     )

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from secrecon.api.shapes import DbScanId, EvidenceLevel, FindingLine, FindingStatus, Mode, Severity, Shape, Time
+from secrecon.api.shapes import (
+    DbScanId,
+    EvidenceLevel,
+    FindingLine,
+    FindingStatus,
+    Mode,
+    ScanIdText,
+    Severity,
+    Shape,
+    Time,
+)
 
 State = Literal["open", "in_progress", "false_positive", "accepted"]
 ChangeName = Literal["regressed", "new", "not_retested", "fixed", "unchanged"]
@@ -151,3 +161,16 @@ class TrendAnswer(Shape):
 
     target: str
     points: list[TrendPoint]
+
+
+class RetestLine(Shape):
+    """A retest of one finding. `detail` says what the state rests on; `seconds` is null until it has ended."""
+
+    scan_id: ScanIdText
+    finding_id: int
+    state: Literal["waiting", "running", "still_there", "not_found", "could_not_test"]
+    detail: str
+    created_at: Time
+    finished_at: Time | None
+    seconds: float | None
+    requests: Annotated[int, Field(ge=0)]

@@ -14,10 +14,11 @@ from secrecon.api.access import Client, Ctx, KeyCaller
 from secrecon.api.lists import read_limit
 from secrecon.api.openapi import KEY, problems
 from secrecon.api.scans import read_report_id
-from secrecon.api.shapes import DB_ID_EXAMPLE, MAX_ID
+from secrecon.api.shapes import DB_ID_EXAMPLE, MAX_ID, Page
 from secrecon.api.strict_json import read_model
 from secrecon.model.errors import NotFound
 from secrecon.service.comparing import MOST_POINTS, compare_scans, trend
+from secrecon.service.retests import list_retests, retest_finding
 from secrecon.service.triage import NO_FINDING, read_finding, triage, triage_many
 
 router = APIRouter(tags=["findings"])
@@ -150,3 +151,32 @@ async def over_time(
 ) -> shapes.TrendAnswer:
     """Grade, counts and changes of the latest finished scans of one target, oldest first; empty where there is none."""
     return answer.trend(target, await trend(ctx, caller, target, read_limit(limit)))
+
+
+@router.post(
+    "/api/v1/findings/{finding_id}/retest",
+    status_code=202,
+    response_model=shapes.RetestLine,
+    responses=problems(401, 403, 404, 409, 413, 429),
+    openapi_extra=KEY,
+    operation_id="retestFinding",
+    summary="Look for one finding again",
+)
+async def retest(ctx: Ctx, caller: KeyCaller, finding_id: FindingId) -> shapes.RetestLine:
+    """Runs the checks concerned on its asset, through the same queue and scope rules, in seconds and for no credit. Poll the
+    list of retests: still there, not found any more, or could not test. Asking while one is under way gives that one."""
+    return answer.retest(await retest_finding(ctx, caller, read_finding_id(finding_id)))
+
+
+@router.get(
+    "/api/v1/findings/{finding_id}/retests",
+    response_model=Page[shapes.RetestLine],
+    responses=problems(401, 403, 404, 429),
+    openapi_extra=KEY,
+    operation_id="listRetests",
+    summary="The latest retests of a finding",
+)
+async def retests(ctx: Ctx, caller: KeyCaller, finding_id: FindingId) -> Page[shapes.RetestLine]:
+    """The latest twenty, newest first."""
+    found = await list_retests(ctx, caller, read_finding_id(finding_id))
+    return Page(items=[answer.retest(item) for item in found], next_cursor=None)

@@ -190,8 +190,19 @@ _SCHEDULE_RUN = ScheduleRunLine(
     detail="the scan before is still running",
     times=3,
 )
+_RETEST = told.RetestLine(
+    scan_id=SCAN_ID,
+    finding_id=17,
+    state="not_found",
+    detail="everything that found it ran again and did not find it",
+    created_at=BEGAN,
+    finished_at=ENDED,
+    seconds=2.4,
+    requests=9,
+)
 _LINES: Mapping[str, BaseModel] = {
     "listScans": _SCAN,
+    "listRetests": _RETEST,
     "listFindings": _FINDING,
     "listAssets": _ASSET,
     "listAssetsBySession": _ASSET,
@@ -284,6 +295,7 @@ _WHOLE: Mapping[str, BaseModel] = {
     "triageFindings": told.TriageManyAnswer(
         results=[told.TriageResult(id=17, result="changed", detail="", revision=1)]
     ),
+    "retestFinding": _RETEST,
     "compareScans": _DIFF,
     "readTrend": _TREND,
     "startScan": _ACCEPTED,

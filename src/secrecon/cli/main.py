@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "accounts",
     "mcp": "mcp",
     "oast": "oast",
+    "retest": "retest",
     "scan": "scan",
     "serve": "serve",
     "targets": "accounts",

@@ -20,6 +20,7 @@ from secrecon.engine.asking import Memo, ask_all
 from secrecon.engine.ledger import PORTS, attempts_from, merge, not_done, pushed_back
 from secrecon.engine.phase import Asking, Dialogue, Ground, Judgement, Phase
 from secrecon.engine.ports import Callbacks, ScanLog, ScanSoFar
+from secrecon.engine.retest import kept_probes, kept_results, narrowed, steps_of
 from secrecon.engine.view import ScanView
 from secrecon.engine.visitor import Visitor
 from secrecon.engine.walls import told_apart
@@ -124,6 +125,7 @@ class Engine:
         `more` of the result tells whether the step has another round. Never raises for what the target did; a bug
         in a phase ends that step with a FAILED attempt and the scan goes on.
         """
+        spec = narrowed(spec)
         phase = next(phase for phase in self._of(spec) if phase.step == step)
         so_far = await log.so_far()
         if (step, round_) in so_far.done:
@@ -147,7 +149,8 @@ class Engine:
             await session.network.close()
 
     def _of(self, spec: ScanSpec) -> tuple[Phase | Dialogue, ...]:
-        return tuple(phase for phase in self._phases if spec.mode in phase.modes)
+        steps = None if spec.retest is None else steps_of(spec.retest)
+        return tuple(p for p in self._phases if spec.mode in p.modes and (steps is None or p.step in steps))
 
     def _session(self, spec: ScanSpec, so_far: ScanSoFar) -> _Session:
         session = self._sessions.get(spec.scan_id)
@@ -209,7 +212,8 @@ class Engine:
         try:
             if isinstance(phase, Dialogue):
                 return replace(await self._hold(current, phase), self_test=self_test)
-            probes = await asyncio.to_thread(_listed, phase.plan, view, current.number)
+            planned = await asyncio.to_thread(_listed, phase.plan, view, current.number)
+            probes = kept_probes(spec.retest, phase.step, planned)
             replies, skips = await self._ask(current, probes)
             deaf = await self._deaf(current, replies)
             judged: list[Judgement] = []
@@ -331,7 +335,8 @@ class Engine:
         if current.minted:
             told = [(p.payload, *p.also) for p in asked if isinstance(p, HttpProbe) and p.payload]
             carried = {payload.token: payload for group in told for payload in group}
-            payloads = [carried.get(payload.token, payload) for payload in current.minted]
+            minted = [p for p in current.minted if current.spec.retest is None or p.token in carried]
+            payloads = [carried.get(payload.token, payload) for payload in minted]
             await current.log.keep_payloads(payloads)
             current.view.payloads.update((payload.token, payload) for payload in payloads)
         last = self._clock.monotonic()
@@ -396,6 +401,7 @@ class Engine:
         """What a round learned, as it is committed: facts not known yet, findings, attempts added to earlier ones."""
         phase, view = current.phase, current.view
         visitor = current.session.visitor
+        judged = kept_results(current.spec.retest, judged)
         if visitor is not None and visitor.begun:
             if phase.step in AS_USER:
                 judged = [visitor.found(item) if isinstance(item, Finding) else item for item in judged]

@@ -112,13 +112,15 @@ class Revisit:
 
 @dataclass(frozen=True, slots=True)
 class Retest:
-    """The one finding that a scan is to look for again: nothing else is asked. `finding_id`: its number in the database."""
+    """The one finding that a scan is to look for again: nothing else is asked. `finding_id`: its number in the database.
+    `lines`: of the coverage ledger that must be done before its absence means anything."""
 
     finding_id: int
     fingerprint: str
     check: str
     asset: str
     location: str
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

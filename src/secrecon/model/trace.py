@@ -19,6 +19,9 @@ VERSIONS = "cve.match"
 CALLBACKS = "ssrf.callback"
 """The ledger's line for everything that is concluded from giving inputs an address."""
 
+LOGIN = "crawl.login"
+"""The ledger's line of a scan that was logged in to its target."""
+
 EVERYWHERE = ("cve", "hygiene", "tls", "dns")
 """Areas whose checks ask the same in a quick scan as in a full one."""
 
@@ -40,6 +43,11 @@ class Ledger:
     mode: ScanMode
     lines: Mapping[tuple[str, str], tuple[Outcome, str]]
     versioned: frozenset[tuple[str, str]]
+
+
+def logged_in(ledger: Ledger) -> bool:
+    """Whether the scan was logged in to its target."""
+    return any(check == LOGIN and told[0] is Outcome.DONE for (check, _), told in ledger.lines.items())
 
 
 def sought(finding: Finding) -> Sought:
@@ -66,10 +74,10 @@ def ledger_of(mode: ScanMode, attempts: Iterable[Attempt], facts: Iterable[Fact]
     )
 
 
-def not_looked(wanted: Sought, found_in: ScanMode, ledger: Ledger) -> str:
+def not_looked(wanted: Sought, found_in: ScanMode, ledger: Ledger, as_user: bool = False) -> str:
     """Why a scan with this ledger says nothing about a finding that it does not have; "" where it looked to the end.
 
-    `found_in`: the mode of the scan that has it.
+    `found_in`: the mode of the scan that has it; `as_user`: that one was logged in.
     """
     for line in wanted.lines:
         known = ledger.lines.get((line, wanted.asset))
@@ -80,6 +88,8 @@ def not_looked(wanted: Sought, found_in: ScanMode, ledger: Ledger) -> str:
     shallow = found_in is ScanMode.FULL and ledger.mode is ScanMode.QUICK
     if shallow and wanted.check.split(".", 1)[0] not in EVERYWHERE:
         return "a full scan found it, and a quick scan asks fewer places"
+    if as_user and not logged_in(ledger) and wanted.check.split(".", 1)[0] not in EVERYWHERE:
+        return "a scan that was logged in found it, and this one was not"
     if wanted.product and (wanted.asset, wanted.product) not in ledger.versioned:
         return f"{wanted.product} did not tell its version on {wanted.asset}, so it could not be looked up"
     return ""

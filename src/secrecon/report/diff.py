@@ -16,7 +16,7 @@ from secrecon.model.errors import BadInput
 from secrecon.model.finding import FindingStatus
 from secrecon.model.record import JsonValue
 from secrecon.model.scan import ScanMode
-from secrecon.model.trace import VERSIONS, not_looked
+from secrecon.model.trace import VERSIONS, logged_in, not_looked
 from secrecon.report.snapshot import Seen, Snapshot
 from secrecon.report.text import line
 
@@ -114,7 +114,7 @@ def _present(earlier: Snapshot, later: Snapshot, seen: Seen, between: tuple[Reas
             Change.UNCHANGED, seen, differs, _why_otherwise(earlier, later, before, seen) if differs else ()
         )
     known = seen.seen is FindingStatus.REGRESSED or seen.first_seen < earlier.created
-    gap = not_looked(seen.wanted, later.ledger.mode, earlier.ledger)
+    gap = not_looked(seen.wanted, later.ledger.mode, earlier.ledger, logged_in(later.ledger))
     if gap and known:
         told = f"known since {seen.first_seen[:10]}; the earlier scan did not look for it"
         return DiffLine(Change.UNCHANGED, seen, (told,), (_uncovered(earlier, later, seen, gap),))
@@ -125,7 +125,7 @@ def _present(earlier: Snapshot, later: Snapshot, seen: Seen, between: tuple[Reas
 
 
 def _absent(earlier: Snapshot, later: Snapshot, seen: Seen, between: tuple[Reason, ...]) -> DiffLine:
-    gap = not_looked(seen.wanted, earlier.ledger.mode, later.ledger)
+    gap = not_looked(seen.wanted, earlier.ledger.mode, later.ledger, logged_in(earlier.ledger))
     if gap:
         return DiffLine(Change.NOT_RETESTED, seen, (), (Reason(Because.COVERAGE, gap),))
     return DiffLine(Change.FIXED, seen, (), _why(earlier, later, seen, between))

@@ -27,6 +27,7 @@ NO_REPORT = (
 ARCHIVED = (
     "This report was archived: your plan keeps fewer reports than you have scans. Its findings and assets remain."
 )
+RETEST = "A retest looks for one finding and has no report of its own: ask for the finding."
 MAX_DB_SCAN_ID = 2**53 - 1
 
 
@@ -50,6 +51,8 @@ async def read_record(ctx: Context, db_scan_id: int, caller: Caller | None, clie
 
 async def _load(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller | None) -> ScanRecord:
     scan = await _readable(ctx, tx, db_scan_id, caller)
+    if scan.retest_of is not None:
+        raise NotFound(RETEST)
     if scan.archived is not None:
         ours = caller is not None and caller.account_id == scan.account_id
         raise NotFound(ARCHIVED if ours else NO_REPORT)

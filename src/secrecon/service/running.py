@@ -49,7 +49,7 @@ class ScanRunner:
             return False
         scan = await self._scan(scan_id)
         chunk = await self._ctx.engine.run_chunk(scan.spec, step, round_, stored)
-        if chunk.phase is PhaseName.SYNTHESIS and not chunk.more:
+        if chunk.phase is PhaseName.SYNTHESIS and not chunk.more and scan.spec.retest is None:
             await write_narrative(self._ctx, scan_id, stored)
         return chunk.more
 
@@ -69,8 +69,9 @@ class ScanRunner:
                 await scans.finish(tx, scan_id, ScanStatus.COMPLETE, now, cancelled=cancelled, not_run=not_run)
                 await logins.drop(tx, scan_id)
                 found = await findings.of_scan(tx, scan_id, ctx.clock.now())
-                await scan_ended(ctx, tx, scan, ScanStatus.COMPLETE, found, cancelled=cancelled)
-                await self._archive(tx, scan)
+                if scan.spec.retest is None:
+                    await scan_ended(ctx, tx, scan, ScanStatus.COMPLETE, found, cancelled=cancelled)
+                    await self._archive(tx, scan)
         await self._ended(scan_id)
 
     async def failed(self, scan_id: str, reason: str) -> None:
@@ -84,7 +85,7 @@ class ScanRunner:
                 tx, scan_id, ScanStatus.ERROR, ctx.clock.now(), error=FAILED, not_run=not_run
             )
             await logins.drop(tx, scan_id)
-            if ended:
+            if ended and scan.spec.retest is None:
                 await give_back_credit(tx, ctx.clock, scan_id)
                 found = await findings.of_scan(tx, scan_id, ctx.clock.now())
                 await scan_ended(ctx, tx, scan, ScanStatus.ERROR, found, cancelled=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secrecon.model.scan import ScanMode
-from secrecon.model.trace import ledger_of, not_looked, sought
+from secrecon.model.trace import LOGIN, ledger_of, not_looked, sought
 from secrecon.store import chunks, findings, scans
 from secrecon.store.database import Transaction
 from secrecon.store.findings import KnownFinding
@@ -18,12 +18,15 @@ async def settle_findings(tx: Transaction, scan: StoredScan) -> int:
         return 0
     attempts, facts = await chunks.attempts_of(tx, scan.scan_id), await chunks.facts_of(tx, scan.scan_id)
     ledger = ledger_of(scan.spec.mode, attempts, facts)
-    modes: dict[str, ScanMode] = {}
+    found_in: dict[str, tuple[ScanMode, bool]] = {}
     gone: list[KnownFinding] = []
     for known in absent:
-        if known.last_scan_id not in modes:
-            found = await scans.by_scan_id(tx, known.last_scan_id)
-            modes[known.last_scan_id] = ScanMode.FULL if found is None else found.spec.mode
-        if not not_looked(sought(known.finding), modes[known.last_scan_id], ledger):
+        last = known.last_scan_id
+        if last not in found_in:
+            found = await scans.by_scan_id(tx, last)
+            mode = ScanMode.FULL if found is None else found.spec.mode
+            found_in[last] = (mode, await chunks.did(tx, last, LOGIN))
+        mode, as_user = found_in[last]
+        if not not_looked(sought(known.finding), mode, ledger, as_user):
             gone.append(known)
     return await findings.set_fixed(tx, gone)

@@ -17,7 +17,7 @@ from secrecon.model.finding import Finding
 from secrecon.model.interaction import Interaction, OastSelfTest, Payload
 from secrecon.model.inventory import sightings
 from secrecon.model.record import Chunk, JsonValue
-from secrecon.model.scan import Attempt
+from secrecon.model.scan import Attempt, Outcome
 from secrecon.store import assets, events, findings, interactions, payloads, scans, tables
 from secrecon.store.database import Reading, Transaction
 from secrecon.store.scans import StoredScan
@@ -121,6 +121,19 @@ async def _count(tx: Transaction, scan: StoredScan, chunk: Chunk) -> None:
     if chunk.self_test is not None:
         change = change.values(self_test=dump(chunk.self_test))
     await tx.connection.execute(change)
+
+
+async def seed(tx: Transaction, scan_id: str, facts: Iterable[Fact], at: float) -> None:
+    """Give a scan that has not begun what an earlier one learned."""
+    await _put_facts(tx, await scans.locked(tx, scan_id), facts, at)
+
+
+async def did(tx: Reading, scan_id: str, check: str) -> bool:
+    """Whether a scan did a check to its end, on any asset."""
+    query = sa.select(_attempt.c.id).where(
+        _attempt.c.scan_id == scan_id, _attempt.c.check == check, _attempt.c.outcome == Outcome.DONE.value
+    )
+    return (await tx.connection.execute(query.limit(1))).first() is not None
 
 
 async def _put_facts(tx: Transaction, scan: StoredScan, facts: Iterable[Fact], at: float) -> None:

@@ -142,6 +142,14 @@ async def retests_of(tx: Reading, account_id: int, finding_id: int, limit: int) 
     return tuple(read_row(row) for row in rows)
 
 
+async def retests_under_way(tx: Reading, account_id: int) -> int:
+    """How many retests of an account have not ended."""
+    query = sa.select(sa.func.count()).where(
+        _scan.c.account_id == account_id, _scan.c.retest_of.is_not(None), _scan.c.status.not_in(_FINAL)
+    )
+    return int((await tx.connection.execute(query)).scalar_one())
+
+
 async def unfinished(tx: Reading) -> tuple[str, ...]:
     """The scan_ids of every scan that has not ended, oldest first."""
     query = sa.select(_scan.c.scan_id).where(_scan.c.status.not_in(_FINAL)).order_by(_scan.c.id)

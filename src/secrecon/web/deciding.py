@@ -17,9 +17,10 @@ from secrecon.report import ReportFinding, show_finding
 from secrecon.report.diff import Change
 from secrecon.service.clients import client_of
 from secrecon.service.comparing import TrendPoint, compare_scans, trend
+from secrecon.service.retests import list_retests, retest_finding
 from secrecon.service.triage import NO_FINDING, Verdict, read_finding, triage
 from secrecon.store.findings import KnownFinding
-from secrecon.web.access import Anyone, CheckedForm, Here, SignedIn, Visitor
+from secrecon.web.access import Anyone, CheckedForm, Desk, Here, SignedIn, Visitor
 from secrecon.web.pages import go, show
 
 router = APIRouter()
@@ -38,6 +39,13 @@ TONES = {
     Change.NOT_RETESTED: "care",
     Change.FIXED: "good",
     Change.UNCHANGED: "",
+}
+RETEST_WORDS = {
+    "waiting": ("Waiting", "live"),
+    "running": ("Running", "live"),
+    "still_there": ("Still there", "bad"),
+    "not_found": ("Not found any more", "good"),
+    "could_not_test": ("Could not test", "care"),
 }
 LEVELS = tuple(level for level in Severity if level is not Severity.INFO)
 
@@ -79,7 +87,7 @@ async def finding_page(
 ) -> Response:
     """A finding of the visitor's account, with the form to decide about it."""
     known = await read_finding(desk.ctx, visitor.caller, _number(finding_id))
-    return _page(request, visitor, known, Entry(), _report(back))
+    return await _page(request, desk, visitor, known, Entry(), _report(back))
 
 
 @router.post("/findings/{finding_id}/triage")
@@ -96,9 +104,23 @@ async def decide(request: Request, desk: Here, visitor: SignedIn, finding_id: st
         raise
     except UserError as error:
         known = await read_finding(desk.ctx, visitor.caller, number)
-        return _page(request, visitor, known, entry, back, error)
+        return await _page(request, desk, visitor, known, entry, back, error)
     place = f"/reports/{back}#f-{known.finding.fingerprint}" if back else f"/findings/{number}"
     return go(place)
+
+
+@router.post("/findings/{finding_id}/retest")
+async def retest(request: Request, desk: Here, visitor: SignedIn, finding_id: str, form: CheckedForm) -> Response:
+    """Look for it again; the page of the finding shows how that goes."""
+    number, back = _number(finding_id), _report(form.get("back", ""))
+    try:
+        await retest_finding(desk.ctx, visitor.caller, number)
+    except NotFound:
+        raise
+    except UserError as error:
+        known = await read_finding(desk.ctx, visitor.caller, number)
+        return await _page(request, desk, visitor, known, Entry(), back, error)
+    return go(f"/findings/{number}?back={back}#retest")
 
 
 @router.get("/reports/{db_scan_id}/changes")
@@ -165,8 +187,9 @@ def shown(known: KnownFinding) -> ReportFinding:
     )
 
 
-def _page(
+async def _page(
     request: Request,
+    desk: Desk,
     visitor: Visitor,
     known: KnownFinding,
     entry: Entry,
@@ -182,6 +205,8 @@ def _page(
         target=known.target,
         entry=entry,
         back=back,
+        retests=await list_retests(desk.ctx, visitor.caller, known.id),
+        retest_words=RETEST_WORDS,
         error="" if error is None else str(error),
     )
 

@@ -214,7 +214,10 @@ class TemplatesPhase:
         cves = {finding.cve_id for finding in view.findings.values() if finding.cve_id}
         ranked: tuple[list[tuple[_Aim, str]], ...] = ([], [], [])
         refused: list[Attempt] = []
+        only = view.spec.retest
         for aim in self._aims():
+            if only is not None and aim.line not in only.lines:
+                continue
             decision = decide(aim.armed.safety, view.spec.touch)
             named = not cves.isdisjoint(aim.cves)
             for asset, products in seen.items():
