@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
 from secrecon.engine.templating.driver import Job
 from secrecon.engine.templating.findings import finding_for
-from secrecon.model.finding import EvidenceLevel
+from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.target import Origin
 from secrecon.templates.dsl.run import Ambient
 from secrecon.templates.execution.events import Found
@@ -75,3 +76,57 @@ def test_a_place_is_the_same_in_every_scan(paths: str, asked: str, place: str) -
     url = ASSET + asked.replace("2abc", template.constants.get("randstr", ""))
     found = finding_for(job, ASSET, [Found(template, "http", ASSET, url)], {})
     assert found.location == place
+
+
+OWN = Finding(
+    check="exposure.env",
+    title="A file of secrets is served",
+    severity=Severity.MEDIUM,
+    asset=ASSET,
+    location="/.env",
+    evidence_level=EvidenceLevel.BEHAVIOUR,
+    confidence=0.8,
+    evidence=(Evidence("http", "the file holds names and values"),),
+    description="",
+    impact="",
+    remediation="",
+)
+
+
+def template_finding(path: str, known: dict[str, Finding], name: str = "shop-old", cve: str = "") -> Finding:
+    source = TEMPLATE.format(evidence="behaviour").replace("{{BaseURL}}/", "{{BaseURL}}" + path)
+    source = source.replace("id: shop-old", f"id: {name}")
+    if cve:
+        source = source.replace("  metadata:", f"  classification: {{cve-id: {cve}}}\n  metadata:")
+    template = read_draft(source.encode(), random.Random(1)).compile(lambda name: b"")
+    ambient = Ambient(time.time, random.Random(1), lambda seconds: None)
+    job = Job(prepare(template, ambient), Subject(Origin("http", "shop.acme.test", 80), "shop.acme.test"))
+    return finding_for(job, ASSET, [Found(template, "http", ASSET, ASSET + path)], known)
+
+
+def test_an_own_check_and_a_template_at_one_file_are_one_finding() -> None:
+    found = template_finding("/.env", {OWN.fingerprint: OWN})
+    assert found.fingerprint == OWN.fingerprint
+    assert [item.summary for item in found.evidence] == ["the file holds names and values", "template shop-old"]
+    assert (found.severity, found.confidence) == (Severity.HIGH, 0.92)
+    assert found.found_by == ("exposure.env", "template.shop-old"), "both must run again before it is fixed"
+    again = template_finding("/.env", {found.fingerprint: found})
+    assert again == found, "said once"
+
+
+def test_another_place_or_a_start_page_is_another_finding() -> None:
+    for path, own in (("/.env.bak", OWN), ("/", replace(OWN, location="/"))):
+        assert template_finding(path, {own.fingerprint: own}).fingerprint != own.fingerprint
+
+
+def test_two_templates_of_one_cve_at_one_place_are_one_finding() -> None:
+    cve = "CVE-2024-1111"
+    first = template_finding("/a", {}, "one", cve)
+    both = template_finding("/a", {first.fingerprint: first}, "two", cve)
+    assert both.fingerprint == first.fingerprint
+    assert [item.summary for item in both.evidence] == ["template one", "template two"]
+    assert both.found_by == ("template.one", "template.two")
+    assert (
+        template_finding("/a", {first.fingerprint: first}, "three", "CVE-2024-2222").fingerprint
+        != first.fingerprint
+    )

@@ -61,13 +61,17 @@ def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str
     before = _suggested(template, asset, known)
     if before is not None:
         return _lifted(before, template, level, confidence, evidence)
+    location = _location(first, asset)
+    same = _at_the_place(template, asset, location, known)
+    if same is not None:
+        return _joined(same, template, level, confidence, evidence)
     cves = cve_ids(template)
     return Finding(
         check=check_of(template),
         title=(BY_VERSION if level is EvidenceLevel.VERSION_RANGE else "") + _title(template),
         severity=severity_of(info.severity),
         asset=asset,
-        location=_location(first, asset),
+        location=location,
         evidence_level=level,
         confidence=confidence,
         evidence=evidence,
@@ -118,6 +122,38 @@ def _suggested(template: Template, asset: str, known: Mapping[str, Finding]) -> 
     levels = (EvidenceLevel.BANNER, EvidenceLevel.VERSION_RANGE)
     return next(
         (f for f in known.values() if f.cve_id in cves and f.asset == asset and f.evidence_level in levels), None
+    )
+
+
+def _at_the_place(template: Template, asset: str, location: str, known: Mapping[str, Finding]) -> Finding | None:
+    """What is known of the same problem at the same place: the same CVE shown by another template, or, for a template
+    without a CVE, the file that an own check found exposed there. A start page is no place that could tell two problems apart."""
+    cves = cve_ids(template)
+    for finding in known.values():
+        if finding.asset != asset or finding.location != location:
+            continue
+        if finding.cve_id is not None and finding.cve_id in cves:
+            return finding
+        if not cves and finding.check.startswith("exposure.") and location not in ("", "/"):
+            return finding
+    return None
+
+
+def _joined(
+    before: Finding, template: Template, level: EvidenceLevel, confidence: float, evidence: tuple[Evidence, ...]
+) -> Finding:
+    """One finding with the evidence of both: the stronger level, the surer confidence, the worse severity. Said once each."""
+    told = {item.summary for item in before.evidence}
+    more = tuple(item for item in evidence if item.summary not in told)
+    stronger = level.rank > before.evidence_level.rank
+    return replace(
+        before,
+        severity=max(before.severity, severity_of(template.info.severity), key=lambda severity: severity.rank),
+        evidence_level=level if stronger else before.evidence_level,
+        confidence=max(before.confidence, confidence),
+        evidence=(*more, *before.evidence) if stronger else (*before.evidence, *more),
+        oast_verified=before.oast_verified or level is EvidenceLevel.CALLBACK,
+        found_by=tuple(dict.fromkeys((*(before.found_by or lines_of(before.check)), line_of(template)))),
     )
 
 
