@@ -23,6 +23,7 @@ from secrecon.report.document import (
     Sentence,
     ServiceSeen,
 )
+from secrecon.report.owasp import top_ten
 from secrecon.report.risk import arithmetic, weight
 
 Json = dict[str, JsonValue]
@@ -143,6 +144,7 @@ def finding_document(finding: ReportFinding) -> Json:
         "remediation": finding.remediation,
         "references": list(finding.references),
         "cwe": list(finding.cwe),
+        "owasp": list(top_ten(finding.cwe)),
         "first_seen": finding.first_seen,
         "last_seen": finding.last_seen,
         "status": str(finding.status),

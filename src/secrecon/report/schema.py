@@ -98,6 +98,7 @@ class Finding(BaseModel):
     remediation: str
     references: list[str]
     cwe: list[str]
+    owasp: list[str]
     first_seen: Time
     last_seen: Time
     status: FindingStatus
