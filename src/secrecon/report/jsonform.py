@@ -23,6 +23,7 @@ from secrecon.report.document import (
     Sentence,
     ServiceSeen,
 )
+from secrecon.report.mending import check_the_fix
 from secrecon.report.owasp import top_ten
 from secrecon.report.risk import arithmetic, weight
 
@@ -142,6 +143,7 @@ def finding_document(finding: ReportFinding) -> Json:
         "impact": finding.impact,
         "evidence": [_evidence(item) for item in finding.evidence],
         "remediation": finding.remediation,
+        "check_fix": check_the_fix(finding),
         "references": list(finding.references),
         "cwe": list(finding.cwe),
         "owasp": list(top_ten(finding.cwe)),

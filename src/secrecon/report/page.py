@@ -18,6 +18,8 @@ from secrecon.report.causes import BASIS, root_causes
 from secrecon.report.coverage import AREAS
 from secrecon.report.document import AreaCoverage, CallbackHit, Report, Term
 from secrecon.report.matrix import SHORT, areas_tested, cell_words, check_rows, matrix
+from secrecon.report.mending import check_the_fix
+from secrecon.report.owasp import top_ten
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import clock_time, count, day, is_link
 from secrecon.report.timeline import moments
@@ -202,6 +204,8 @@ def _environment() -> Environment:
     environment.filters.update(day=day, clock=clock_time, cell=cell_words, count=count)
     environment.tests["link"] = is_link
     environment.globals["risk"] = arithmetic
+    environment.globals["check_fix"] = check_the_fix
+    environment.globals["top_ten"] = top_ten
     return environment
 
 

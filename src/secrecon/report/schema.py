@@ -96,6 +96,7 @@ class Finding(BaseModel):
     impact: str
     evidence: list[Evidence]
     remediation: str
+    check_fix: str
     references: list[str]
     cwe: list[str]
     owasp: list[str]

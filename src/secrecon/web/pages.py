@@ -16,6 +16,8 @@ from starlette.responses import RedirectResponse, Response
 
 from secrecon.report.causes import BASIS
 from secrecon.report.matrix import cell_words
+from secrecon.report.mending import check_the_fix
+from secrecon.report.owasp import top_ten
 from secrecon.report.risk import arithmetic
 from secrecon.report.text import block, clock_time, count, day, is_link, line
 from secrecon.web.access import Visitor, sign_in_address
@@ -151,6 +153,8 @@ def _environment() -> Environment:
     environment.globals["static"] = address
     environment.globals["basis"] = BASIS
     environment.globals["risk"] = arithmetic
+    environment.globals["check_fix"] = check_the_fix
+    environment.globals["top_ten"] = top_ten
     environment.tests["link"] = is_link
     return environment
 
