@@ -66,10 +66,15 @@ def lines_of(check: str) -> tuple[str, ...]:
 
 
 def ledger_of(mode: ScanMode, attempts: Iterable[Attempt], facts: Iterable[Fact]) -> Ledger:
-    """The ledger of a scan."""
+    """The ledger of a scan. Of two attempts of a check on an asset the one that was not done counts, as in the coverage."""
+    lines: dict[tuple[str, str], tuple[Outcome, str]] = {}
+    for item in attempts:
+        known = lines.get((item.check, item.asset))
+        if known is None or known[0] is Outcome.DONE:
+            lines[item.check, item.asset] = (item.outcome, item.reason)
     return Ledger(
         mode,
-        {(item.check, item.asset): (item.outcome, item.reason) for item in attempts},
+        lines,
         frozenset((fact.asset, fact.name) for fact in facts if isinstance(fact, Technology) and fact.version),
     )
 
