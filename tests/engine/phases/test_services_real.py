@@ -33,6 +33,7 @@ START_SECONDS = 10.0
 def program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
     if found is None:
+        assert "CI" not in os.environ, f"{name} is missing: scripts/system installs it in CI"
         pytest.skip(f"{name} is not installed here: apt-get install openssh-server redis-server memcached")
     return found
 
