@@ -16,7 +16,7 @@ from secrecon.accounts.caller import Caller
 from secrecon.api import shapes
 from secrecon.api.access import Ctx, KeyCaller, SessionCaller
 from secrecon.api.live import with_heartbeat
-from secrecon.api.openapi import KEY, SESSION, Responses, problems
+from secrecon.api.openapi import KEY, SESSION, Responses, problems, whole
 from secrecon.api.strict_json import read_model, read_object
 from secrecon.model.errors import BadInput, Forbidden
 from secrecon.model.language import Language, Turn
@@ -30,7 +30,9 @@ SAMPLE = {"message": "What should I fix first?", "history": [], "db_scan_id": sh
 BODY: dict[str, object] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": shapes.QuestionBody.model_json_schema(), "example": SAMPLE}},
+        "content": {
+            "application/json": {"schema": whole(shapes.QuestionBody.model_json_schema()), "example": SAMPLE}
+        },
     }
 }
 EXAMPLES: dict[str, dict[str, object]] = {
@@ -123,7 +125,7 @@ def _add_tool(tool: AgentTool[Arguments]) -> None:
     async def use_tool(request: Request, ctx: Ctx, caller: KeyCaller) -> dict[str, object]:
         return dict(await use(ctx, caller, tool.name, read_object(await request.body())))
 
-    content = {"application/json": {"schema": tool.schema, "example": EXAMPLES.get(tool.name, {})}}
+    content = {"application/json": {"schema": whole(tool.schema), "example": EXAMPLES.get(tool.name, {})}}
     router.add_api_route(
         f"/api/v1/agent/tools/{tool.name}",
         use_tool,

@@ -6,6 +6,8 @@ shape of problems, how to authenticate, the live socket) is put in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -89,6 +91,26 @@ def problems(*statuses: int) -> Responses:
         }
         for status in (*statuses, 500)
     }
+
+
+def whole(schema: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """A model's JSON Schema with its own definitions put where they are named, as a route's body needs it."""
+    definitions = schema.get("$defs")
+    known = definitions if isinstance(definitions, dict) else {}
+
+    def put(value: JsonValue) -> JsonValue:
+        if isinstance(value, list):
+            return [put(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        name = value.get("$ref")
+        if isinstance(name, str) and name.startswith("#/$defs/"):
+            return put(known[name.removeprefix("#/$defs/")])
+        return {key: put(item) for key, item in value.items() if key != "$defs"}
+
+    made = put(dict(schema))
+    assert isinstance(made, dict), "an object stays one"
+    return made
 
 
 def make_document(app: FastAPI, *, base_url: str, session_cookie: str) -> Document:
