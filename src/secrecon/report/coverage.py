@@ -259,9 +259,7 @@ def _gaps(
                 f"{area.title}: {ran}; missing {where} ({'; '.join(area.reasons)}). {_next(area.next_steps)}"
             )
     if not tested:
-        gaps.insert(
-            0, "Next to nothing on the target could be assessed: no check got an answer from its web services."
-        )
+        gaps.insert(0, "Nothing on the target could be assessed: no check got an answer from its web services.")
     return tuple(gaps)
 
 
