@@ -70,6 +70,8 @@ class Heard:
 
 async def check_question(ctx: Context, caller: Caller, question: Question) -> Language:
     """Count a question that may be answered. Raises BadInput, Unavailable where there is no model, and Exhausted."""
+    if ctx.language is None:
+        raise Unavailable(NO_MODEL)
     if not question.message.strip():
         raise BadInput("message: ask something", "message")
     if len(question.message) > MOST_MESSAGE:
@@ -84,8 +86,6 @@ async def check_question(ctx: Context, caller: Caller, question: Question) -> La
         raise BadInput(
             "history: turns of user and assistant in turn, the first a user's, the last an assistant's", "history"
         )
-    if ctx.language is None:
-        raise Unavailable(NO_MODEL)
     ctx.room.check(caller.account_id)
     limit = throttling.Limit(
         "assistant", ctx.policy.questions_an_hour, HOUR, "your account has asked too many questions"
