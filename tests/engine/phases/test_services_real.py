@@ -46,9 +46,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int, user: str | None = None) -> Iterator[None]:
     """A server for as long as the block lasts, once its port accepts."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/") as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", user=user
+    ) as process:
         try:
             end = time.monotonic() + START_SECONDS
             while True:
@@ -99,8 +101,7 @@ async def test_openssh() -> None:
         if os.geteuid() == 0:  # as root it wants a user of its own, which only its package makes
             shutil.chown(folder, "nobody")
             shutil.chown(key, "nobody")
-            command = ["runuser", "-u", "nobody", "--", *command]
-        with running(command, port):
+        with running(command, port, "nobody" if os.geteuid() == 0 else None):
             service, checks = await seen(port)
     assert (service.protocol, service.product, checks) == ("ssh", "openssh", set())
     assert f"OpenSSH_{service.version.partition('p')[0]}" in said(sshd, "-V")
