@@ -67,3 +67,8 @@ def test_no_value_is_shown_and_it_can_be_stored() -> None:
     assert SECRET not in login.told
     assert load(Login, dump(login)) == login
     assert set(login.secrets) == {f"Bearer {SECRET}", SECRET}
+
+
+@pytest.mark.parametrize("name", ["user_pw", "login[otp]", "account_key", "user[password]", "login-word"])
+def test_a_field_that_proves_somebody_is_secret_whatever_else_its_name_says(name: str) -> None:
+    assert Login(form=FormLogin("/", ((name, "hunter2"), ("user_name", "ada")))).secrets == ("hunter2",)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
 
-from secrecon.model.http import Headers, HttpReply, HttpRequest
+from secrecon.model.http import Headers, HttpExchange, HttpReply, HttpRequest
 from secrecon.model.login import FormLogin, Login
 from secrecon.model.scan import Budget
 from secrecon.model.target import Origin, parse_target
@@ -121,3 +122,48 @@ async def test_the_wire_carries_them_and_nothing_that_comes_back_does(serve: Ser
     assert b"Authorization: ***" in echo.reply.request_bytes
     assert echo.reply.body == b"echo *** ***"
     assert stranger.reply.status == 200
+
+
+def test_a_session_that_changes_with_every_answer_stays_hidden_and_so_does_what_the_user_gave() -> None:
+    identity = Identity(Login(headers=BEARER), parse_target(str(APP)))
+    for number in range(1_000):
+        identity.received(HttpRequest(APP), reply(headers=(("Set-Cookie", f"sid=session-{number:06}%3D"),)))
+    kept = identity.cleaned(f"{TOKEN} session-000999%3D session-000999= session-000998%3D".encode())
+    assert kept == b"*** *** *** ***"
+
+
+def test_a_secret_is_hidden_however_it_is_written() -> None:
+    packed = base64.b64encode(b"ada:hunter2&co").decode()
+    identity = Identity(Login(headers=(("Authorization", f"Basic {packed}"),)), parse_target(str(APP)))
+    assert identity.cleaned(f"{packed} hunter2&co hunter2&amp;co hunter2%26co".encode()) == b"*** *** *** ***"
+
+
+def test_a_session_in_an_address_is_hidden_in_what_is_kept_of_the_request() -> None:
+    identity = Identity(Login(headers=BEARER), parse_target(str(APP)))
+    identity.received(HttpRequest(APP), reply(headers=(("Set-Cookie", "JSESSIONID=A1B2C3D4E5F6"),)))
+    asked = HttpRequest(APP, "POST", "/in;jsessionid=A1B2C3D4E5F6", (("Referer", f"/?t={TOKEN}"),), TOKEN.encode())
+    shown = identity.hidden(HttpExchange(asked, reply())).request
+    assert (shown.target, shown.body, dict(shown.headers)["Referer"]) == ("/in;jsessionid=***", b"***", "/?t=***")
+
+
+async def test_a_password_does_not_follow_a_redirect_to_a_host_that_it_may_not_go_to(serve: Serve) -> None:
+    """307 keeps the body, so the log-in ends there; and the address that was refused is told without the token in it."""
+    asked: list[bytes] = []
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        host = "127.0.0.2" if b"/gone" in asked[-1] else "localhost"
+        where = f"http://{host}:{port}/take?t={TOKEN}".encode()
+        writer.write(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % where)
+
+    port = await serve(serve_one)
+    target = parse_target(f"http://127.0.0.1:{port}")
+    resolver = Resolver([("127.0.0.1", 9)])
+    gate = ScopeGate(target, ("127.0.0.1", "localhost"), resolver, (Origin("http", "localhost", port),))
+    net = Network(gate, resolver, Budget(), SystemClock(), identity=Identity(Login(headers=BEARER), target))
+    sent = await net.log_in(HttpRequest(target.origin, "POST", "/login", (), b"password=hunter2"), 5)
+    await net.http(HttpRequest(target.origin, target="/gone"), follow=5, user=True)
+    await net.close()
+    assert (sent.reply.status, sent.hops[1:]) == (307, ())
+    assert not any(b"/take" in head.split(b"\r\n")[0] for head in asked)
+    assert [refusal.url for refusal in net.refusals] == [f"http://127.0.0.2:{port}/take?t=***"]

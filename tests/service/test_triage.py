@@ -15,7 +15,7 @@ from secrecon.model.triage import TriageState
 from secrecon.service.answers import AcceptedScan, ScanRequest
 from secrecon.service.context import Context
 from secrecon.service.inventory import list_findings
-from secrecon.service.reports import read_report
+from secrecon.service.reports import SOMEBODY, read_report
 from secrecon.service.running import ScanRunner
 from secrecon.service.scans import submit_scan
 from secrecon.service.triage import Verdict, read_finding, triage, triage_many
@@ -25,8 +25,8 @@ DAY = 86_400.0
 FALSE = Verdict(TriageState.FALSE_POSITIVE, "a test file of ours")
 
 
-async def scan(ctx: Context, caller: Caller) -> AcceptedScan:
-    accepted = await submit_scan(ctx, caller, ScanRequest("https://shop.acme.test"))
+async def scan(ctx: Context, caller: Caller, *, via_api: bool = False) -> AcceptedScan:
+    accepted = await submit_scan(ctx, caller, ScanRequest("https://shop.acme.test", via_api=via_api))
     runner = ScanRunner(ctx)
     for step in await runner.steps(accepted.scan_id):
         await runner.run_step(accepted.scan_id, step, 0)
@@ -41,19 +41,25 @@ async def the_finding(ctx: Context, caller: Caller) -> int:
 
 
 async def test_a_decision_survives_rescans_and_is_told_everywhere(
-    ctx: Context, ada: Caller, clock: BentClock
+    ctx: Context, ada: Caller, bob: Caller, clock: BentClock
 ) -> None:
+    """Whoever reads by link is told that it was decided, but neither by whom nor why."""
     number = await the_finding(ctx, ada)
     until = clock.now() + 30 * DAY
     decided = await triage(ctx, ada, number, 0, Verdict(TriageState.ACCEPTED, "behind the VPN", until))
     assert (decided.status, decided.revision) == (FindingStatus.ACCEPTED, 1)
-    again = await scan(ctx, ada)
+    again = await scan(ctx, ada, via_api=True)
     report = await read_report(ctx, again.db_scan_id, ada, "here")
     (shown,) = report.facts.findings
     assert shown.status is FindingStatus.ACCEPTED
     assert shown.triage is not None
     assert (shown.triage.reason, shown.triage.by, shown.triage.holds) == ("behind the VPN", ada.email, True)
     assert report.grade.set_aside == (shown.fingerprint,)
+    for reader in (None, bob):
+        (theirs,) = (await read_report(ctx, again.db_scan_id, reader, "elsewhere")).facts.findings
+        assert theirs.triage is not None
+        told = (theirs.triage.state, theirs.triage.reason, theirs.triage.by)
+        assert (theirs.status, *told) == (FindingStatus.ACCEPTED, "accepted", "", SOMEBODY)
     clock.at = until
     (after,) = (await read_report(ctx, again.db_scan_id, ada, "here")).facts.findings
     assert after.status is FindingStatus.OPEN

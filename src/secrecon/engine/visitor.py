@@ -122,7 +122,7 @@ class Visitor:
         if self.trouble:
             outcome = Outcome.BLOCKED if self.lost else Outcome.FAILED
             state = f"{'no longer' if self.lost else 'not'} logged in: {self.trouble}"
-        reason = "; ".join([state, *said])[:400]
+        reason = self.identity.cleaned_text("; ".join([state, *said]))[:400]
         return [
             Attempt(PhaseName.CRAWL, CHECK, asset, outcome, reason) for asset in self.services or [self.target.url]
         ]

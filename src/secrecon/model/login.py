@@ -7,6 +7,7 @@ refused before anything is stored. Nothing here is ever printed: `repr` shows na
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,22 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "cookie", "te", "upgrade", "expect", "trailer"}
 )
+_PROVES = (
+    "pass",
+    "pw",
+    "secret",
+    "pin",
+    "code",
+    "token",
+    "key",
+    "otp",
+    "word",
+    "answer",
+    "clave",
+    "contras",
+    "senha",
+)
+"""In the name of a field that takes what only the user knows, whatever else the name says."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -55,7 +72,9 @@ class Login:
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be shown; the name of the user is none."""
         fields = [pair for pair in (self.form.fields if self.form is not None else ()) if not _is_name(pair[0])]
-        words = [word for _, value in self.headers for word in (value, value.partition(" ")[2])]
+        words = [
+            word for _, value in self.headers for word in (value, value.partition(" ")[2], _basic_password(value))
+        ]
         return tuple(filter(None, (*words, *(value for _, value in (*self.cookies, *fields)))))
 
 
@@ -134,7 +153,18 @@ def _is_name(name: str) -> bool:
     """True for a field that takes who somebody is, not what only they know."""
     return any(
         word in name.lower() for word in ("user", "mail", "login", "account", "tenant", "remember")
-    ) and not any(word in name.lower() for word in ("pass", "pwd", "secret", "pin", "code", "token"))
+    ) and not any(word in name.lower() for word in _PROVES)
+
+
+def _basic_password(value: str) -> str:
+    """The password of a header for Basic authentication (RFC 7617), "" for any other."""
+    scheme, _, packed = value.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(packed.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def place_of(url: str) -> tuple[Origin, str]:

@@ -8,9 +8,9 @@ target. Over plain http only where the operator named that very origin. Opens no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from urllib.parse import quote, quote_plus
+from html import escape
+from urllib.parse import quote, quote_plus, unquote
 
 import re2
 
@@ -26,6 +26,7 @@ _FORGERY = re2.compile(r"(?i)csrf|xsrf")
 """Cookies that stand in the forms too, against forged ones: no secret by themselves, and a form cannot be sent without."""
 MAX_COOKIES = 60
 MAX_SECRETS = 400
+"""Of those that the target gave: a session that changes with every answer pushes out its oldest, never what the user gave."""
 
 
 class Identity:
@@ -39,8 +40,8 @@ class Identity:
         self._hosts = frozenset((target.host, *login.hosts, *(origin.host for origin in named)))
         self._target = target
         self._jar: dict[tuple[str, str], str] = {("", name): value for name, value in login.cookies}
-        self._secrets: dict[bytes, None] = {}
-        self._remember(login.secrets)
+        self._given = dict.fromkeys(word for secret in login.secrets for word in _written(secret))
+        self._learned: dict[bytes, None] = {}
         self.sent = 0
 
     def covers(self, origin: Origin) -> bool:
@@ -54,8 +55,14 @@ class Identity:
         return self._dress(request, hidden=False)
 
     def shown(self, request: HttpRequest) -> HttpRequest:
-        """`request` as dressed, with every credential replaced: what may be kept of it."""
-        return self._dress(request, hidden=True)
+        """`request` as dressed, with every credential replaced, in its target too: what may be kept of it."""
+        told = self._dress(request, hidden=True)
+        return replace(
+            told,
+            target=self.cleaned_text(told.target),
+            headers=tuple((name, self.cleaned_text(value)) for name, value in told.headers),
+            body=self.cleaned(told.body),
+        )
 
     def forget_cookies(self) -> None:
         """Begin a new session: only the cookies that were given stay."""
@@ -75,10 +82,15 @@ class Identity:
     def cleaned(self, data: bytes) -> bytes:
         """`data` with every secret replaced."""
         mark = HIDDEN.encode("ascii")
-        for secret in self._secrets:
-            if secret in data:
-                data = data.replace(secret, mark)
+        for secrets in (self._given, self._learned):
+            for secret in secrets:
+                if secret in data:
+                    data = data.replace(secret, mark)
         return data
+
+    def cleaned_text(self, text: str) -> str:
+        """`text` with every secret replaced."""
+        return self.cleaned(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def _dress(self, request: HttpRequest, *, hidden: bool) -> HttpRequest:
         if request.raw is not None or not self.covers(request.origin):
@@ -120,14 +132,14 @@ class Identity:
         elif key in self._jar or len(self._jar) < MAX_COOKIES:
             self._jar[key] = value.strip()
             if not _FORGERY.search(name):
-                self._remember([value.strip().strip('"')])
+                self._learn(value.strip().strip('"'))
 
-    def _remember(self, secrets: Iterable[str]) -> None:
-        for secret in secrets:
-            for form in dict.fromkeys((secret, quote(secret, safe=""), quote_plus(secret))):
-                text = form.encode("utf-8", "replace")
-                if len(text) >= SHORTEST and len(self._secrets) < MAX_SECRETS:
-                    self._secrets.setdefault(text)
+    def _learn(self, secret: str) -> None:
+        for word in _written(secret):
+            self._learned.pop(word, None)
+            self._learned[word] = None
+        while len(self._learned) > MAX_SECRETS:
+            del self._learned[next(iter(self._learned))]
 
     def _hidden(self, request: HttpRequest, reply: HttpReply) -> HttpReply:
         clean = self.cleaned
@@ -140,3 +152,10 @@ class Identity:
             raw_body=body if reply.raw_body is reply.body else clean(reply.raw_body),
             body=body,
         )
+
+
+def _written(secret: str) -> list[bytes]:
+    """The ways in which a secret may stand in a request or a page."""
+    forms = (secret, quote(secret, safe=""), quote_plus(secret), unquote(secret), escape(secret))
+    words = (form.encode("utf-8", "surrogatepass") for form in dict.fromkeys(forms))
+    return [word for word in words if len(word) >= SHORTEST]

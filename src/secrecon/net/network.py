@@ -124,17 +124,19 @@ class Network:
 
     async def log_in(self, request: HttpRequest, follow: int) -> HttpExchange:
         """As `http` for the user, with the secrets still in what comes back: to log in by, never to be kept or shown."""
-        return await self._exchanged(request, follow, None, user=True)
+        return await self._exchanged(request, follow, None, user=True, typed=True)
 
     async def _exchanged(
-        self, request: HttpRequest, follow: int, body_cap: int | None, *, user: bool
+        self, request: HttpRequest, follow: int, body_cap: int | None, *, user: bool, typed: bool = False
     ) -> HttpExchange:
+        """`typed`: the body holds what a user types into a log-in, so a redirect that keeps it ends where that may go."""
         cap = self._budget.body_cap if body_cap is None else body_cap
         hops: list[tuple[HttpRequest, HttpReply]] = []
         while True:
             reply = await self._send_as(request, cap) if user else await self._send(request, cap)
             following = next_request(request, reply) if len(hops) < follow else None
-            if following is None or not await self._may_follow(following):
+            leaks = typed and following is not None and following.body and not self._covered(following.origin)
+            if following is None or leaks or not await self._may_follow(following):
                 return HttpExchange(request, reply, tuple(hops))
             hops.append((request, reply))
             request = following
@@ -332,6 +334,9 @@ class Network:
         """Drop every connection."""
         await self._client.close()
 
+    def _covered(self, origin: Origin) -> bool:
+        return self.identity is not None and self.identity.covers(origin)
+
     async def _send_as(self, request: HttpRequest, cap: int) -> HttpReply:
         """One request as the identity; as nobody where it may not see the host."""
         identity = self.identity
@@ -392,5 +397,7 @@ class Network:
         return False
 
     def _refuse(self, request: HttpRequest, rule: str, message: str) -> None:
+        """Write it down; where a log-in leads elsewhere, the address may hold what proves the user."""
         if len(self.refusals) < MAX_REFUSALS:
-            self.refusals.append(Refusal(request.url, rule, message))
+            url = request.url if self.identity is None else self.identity.cleaned_text(request.url)
+            self.refusals.append(Refusal(url, rule, message))

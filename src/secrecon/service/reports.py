@@ -7,6 +7,7 @@ the deployment says that reports need a key; started in the dashboard means priv
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from secrecon import report
 from secrecon.accounts import throttling
@@ -28,6 +29,7 @@ ARCHIVED = (
     "This report was archived: your plan keeps fewer reports than you have scans. Its findings and assets remain."
 )
 RETEST = "A retest looks for one finding and has no report of its own: ask for the finding."
+SOMEBODY = "the account"
 MAX_DB_SCAN_ID = 2**53 - 1
 
 
@@ -57,9 +59,22 @@ async def _load(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller | Non
         ours = caller is not None and caller.account_id == scan.account_id
         raise NotFound(ARCHIVED if ours else NO_REPORT)
     try:
-        return await records.load_record(tx, db_scan_id, ctx.clock.now())
+        record = await records.load_record(tx, db_scan_id, ctx.clock.now())
     except BadInput as error:  # what is stored is damaged; the reader asked for nothing wrong
         raise InternalError(f"scan {scan.scan_id} cannot be read from the database: {error}") from error
+    ours = caller is not None and caller.account_id == scan.account_id
+    return record if ours else _for_outsiders(record)
+
+
+def _for_outsiders(record: ScanRecord) -> ScanRecord:
+    """A report as a link shows it: what was decided, but neither by whom nor with which words."""
+    told = tuple(
+        found
+        if found.decision is None
+        else replace(found, decision=replace(found.decision, by=SOMEBODY, reason=""))
+        for found in record.findings
+    )
+    return replace(record, findings=told)
 
 
 async def read_report(ctx: Context, db_scan_id: int, caller: Caller | None, client: str) -> Report:
