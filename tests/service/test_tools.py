@@ -86,6 +86,9 @@ async def test_the_owner_sees_and_another_account_does_not(two: Two, tool: str) 
     ("tool", "given"),
     [
         ("list_findings", {"limit": 0}),
+        ("list_findings", {"limit": "5"}),
+        ("list_findings", {"limit": True}),
+        ("list_findings", {"known_exploited": 0}),
         ("list_findings", {"limit": 10_000}),
         ("list_findings", {"severity": "catastrophic"}),
         ("list_findings", {"account_id": 1}),

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from secrecon import report
 from secrecon.accounts.caller import Caller
@@ -47,9 +47,22 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="How many items to return at most")]
+def _number(value: object) -> object:
+    """Refuses what pydantic would take for a number though JSON has it as text or as true."""
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+Limit = Annotated[
+    int, BeforeValidator(_number), Field(ge=1, le=MOST_ITEMS, description="How many items to return at most")
+]
 Words = Annotated[str, Field(max_length=200)]
-DbScanId = Annotated[int, Field(ge=1, lt=2**53, description="The db_scan_id of a scan, as list_scans gives it")]
+DbScanId = Annotated[
+    int,
+    BeforeValidator(_number),
+    Field(ge=1, lt=2**53, description="The db_scan_id of a scan, as list_scans gives it"),
+]
 
 
 class ListScans(Arguments):
@@ -70,14 +83,18 @@ class ListFindings(Arguments):
     severity: Severity | None = None
     status: FindingStatus | None = None
     words: Annotated[Words, Field(description="Words that title, asset, location, CVE or check must hold")] = ""
-    known_exploited: Annotated[bool, Field(description="Only those in the KEV catalogue")] = False
+    known_exploited: Annotated[bool, Field(strict=True, description="Only those in the KEV catalogue")] = False
     limit: Limit = 20
 
 
 class ReadFinding(Arguments):
     """Arguments of read_finding."""
 
-    finding_id: Annotated[int, Field(ge=1, lt=2**53, description="The id of a finding, as list_findings gives it")]
+    finding_id: Annotated[
+        int,
+        BeforeValidator(_number),
+        Field(ge=1, lt=2**53, description="The id of a finding, as list_findings gives it"),
+    ]
 
 
 class ListAssets(Arguments):
