@@ -55,13 +55,13 @@ def _number(value: object) -> object:
 
 
 Limit = Annotated[
-    int, BeforeValidator(_number), Field(ge=1, le=MOST_ITEMS, description="How many items to return at most")
+    int, Field(ge=1, le=MOST_ITEMS, description="How many items to return at most"), BeforeValidator(_number)
 ]
 Words = Annotated[str, Field(max_length=200)]
 DbScanId = Annotated[
     int,
-    BeforeValidator(_number),
     Field(ge=1, lt=2**53, description="The db_scan_id of a scan, as list_scans gives it"),
+    BeforeValidator(_number),
 ]
 
 
@@ -92,8 +92,8 @@ class ReadFinding(Arguments):
 
     finding_id: Annotated[
         int,
-        BeforeValidator(_number),
         Field(ge=1, lt=2**53, description="The id of a finding, as list_findings gives it"),
+        BeforeValidator(_number),
     ]
 
 
