@@ -147,7 +147,7 @@ class ListQueue:
         self.entries: list[str] = []
         self._before = before
 
-    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int) -> None:
+    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, soon: bool = False) -> None:
         self._before()
         self.entries.append(scan_id)
 

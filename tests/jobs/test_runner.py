@@ -27,6 +27,20 @@ from secrecon.store.database import Database
 WHOLE = ["steps", *(f"{what} {s} {r}" for s in STEPS for r in range(ROUNDS) for what in ("begin", "end")), "finish"]
 
 
+class Held(BookWork):
+    """Scans that take for ever, until `go`."""
+
+    def __init__(self, db: Database, held: frozenset[str]) -> None:
+        super().__init__(db)
+        self.held = held
+        self.go = asyncio.Event()
+
+    async def run_step(self, scan_id: str, step: str, round_: int) -> bool:
+        if scan_id in self.held:
+            await self.go.wait()
+        return await super().run_step(scan_id, step, round_)
+
+
 @pytest.fixture
 async def queue(db: Database) -> AsyncIterator[ScanQueue]:
     await make_book(db)
@@ -49,10 +63,10 @@ async def runner(
         await runner.stop(timeout=5.0)
 
 
-async def submit(db: Database, queue: ScanQueue, account: int = 1) -> str:
+async def submit(db: Database, queue: ScanQueue, account: int = 1, soon: bool = False) -> str:
     scan_id = secrets.token_hex(16)
     async with db.transaction() as tx:
-        await queue.enqueue(tx, scan_id, account)
+        await queue.enqueue(tx, scan_id, account, soon)
     return scan_id
 
 
@@ -138,6 +152,34 @@ async def test_accounts_take_turns_and_none_runs_more_than_its_share(db: Databas
     assert work.most_at_once <= 2
     everything = await lines(db)
     assert everything.count("finish") == 4
+
+
+async def test_a_retest_waits_neither_for_scans_that_run_nor_for_those_that_wait(
+    db: Database, queue: ScanQueue
+) -> None:
+    scans = [await submit(db, queue) for _ in range(2)]
+    work = Held(db, frozenset(scans))
+    async with runner(db, queue, work, scans_at_once=1, per_account=1):
+        for _ in range(200):
+            if JobStatus.RUNNING in [await queue.status(one) for one in scans]:
+                break
+            await asyncio.sleep(0.05)
+        retest = await submit(db, queue, soon=True)
+        assert await wait_for(db, retest, "finish") == WHOLE
+        assert {await queue.status(one) for one in scans} == {JobStatus.RUNNING, JobStatus.WAITING}
+        work.go.set()
+        for one in scans:
+            await wait_for(db, one, "finish")
+
+
+async def test_a_retest_is_resumed_where_it_was_queued(db: Database, queue: ScanQueue) -> None:
+    retest, scan_id = await submit(db, queue, soon=True), await submit(db, queue)
+    for one in (retest, scan_id):
+        await queue.withdraw(one)
+        await queue.resume(one)
+    found = [await queue.look(one) for one in (retest, scan_id)]
+    assert [job.queue for job in found if job is not None] == ["retests", "scans"]
+    assert [job.status for job in found if job is not None] == [JobStatus.WAITING] * 2
 
 
 async def test_a_withdrawn_scan_never_runs(db: Database, queue: ScanQueue) -> None:

@@ -145,7 +145,12 @@ class Settings(BaseSettings):
     llm_tokens_out: int = Field(1_500, ge=100, description="Most tokens that one answer may have.")
     llm_retries: int = Field(1, ge=0, le=5, description="How often a failure that may pass is tried again.")
     llm_questions: int = Field(60, ge=1, description="Questions that one account may ask the assistant in an hour.")
-    scans_at_once: int = Field(2, ge=1, le=64, description="How many scans one worker process runs at a time.")
+    scans_at_once: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="How many scans one worker process runs at a time. Retests of single findings come on top, two at most.",
+    )
     reports_need_key: bool = Field(
         False, description="True: no report can be read by its link alone, not even one started through the API."
     )

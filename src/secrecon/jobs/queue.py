@@ -1,6 +1,7 @@
 """The queue of accepted scans, as the process that accepts them sees it. It runs nothing; `runner` does.
 
-A scan's workflow has the scan's own id, so enqueueing the same scan twice queues it once.
+A scan's workflow has the scan's own id, so enqueueing the same scan twice queues it once. Retests have a queue of their own, so
+that they start at once while scans run or wait.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from secrecon.model.errors import InternalError, OperatorError
 from secrecon.store import faults
 from secrecon.store.database import Database, Transaction
 
-PRIORITY = 100
 BATCH = 500
+SOON_AT_ONCE = 2
+"""How many small scans a worker runs beside its scans; one of each account."""
 
 
 class JobStatus(StrEnum):
@@ -39,10 +41,11 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`executor`: the worker that has it or had it last, "" for none."""
+    """`executor`: the worker that has it or had it last, "" for none. `queue`: where it waits or waited."""
 
     status: JobStatus
     executor: str
+    queue: str
 
 
 _STATUS = {
@@ -82,19 +85,18 @@ class ScanQueue:
             await asyncio.to_thread(self._client.destroy)
             self._client = None
 
-    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, priority: int = PRIORITY) -> None:
+    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, soon: bool = False) -> None:
         """Queue a scan in the caller's transaction: it is there once that commits, and never if it does not.
 
-        A lower `priority` runs earlier among the scans of one account; accounts take turns.
+        Accounts take turns. `soon`: a small scan that somebody waits for; it waits for other such scans only.
         """
         client = self._opened()
         options: EnqueueOptions = {
             "workflow_name": system.WORKFLOW,
-            "queue_name": system.QUEUE,
+            "queue_name": system.SOON if soon else system.QUEUE,
             "workflow_id": scan_id,
             "app_version": system.VERSION,
             "queue_partition_key": str(account_id),
-            "priority": priority,
         }
 
         def put(connection: sa.Connection) -> None:
@@ -124,12 +126,15 @@ class ScanQueue:
             found = await self._opened().list_workflows_async(
                 workflow_ids=[scan_id], load_input=False, load_output=False
             )
-        return Job(_STATUS[found[0].status], found[0].executor_id or "") if found else None
+        if not found:
+            return None
+        return Job(_STATUS[found[0].status], found[0].executor_id or "", found[0].queue_name or system.QUEUE)
 
     async def resume(self, scan_id: str) -> None:
-        """Queue a scan again that no worker is running although its job says so."""
+        """Queue a scan again, where it was queued, that no worker is running although its job says so."""
+        job = await self.look(scan_id)
         with self._told():
-            await self._opened().resume_workflow_async(scan_id, queue_name=system.QUEUE)
+            await self._opened().resume_workflow_async(scan_id, queue_name=job.queue if job else system.QUEUE)
 
     async def forget(self, before: float) -> int:
         """Drop the jobs that ended before that moment, some hundreds at a time; how many. The scans stay."""
@@ -145,16 +150,18 @@ class ScanQueue:
     async def configure(self, scans_at_once: int, per_account: int, poll: float) -> None:
         """Say how many scans a worker and an account may have under way, and how often workers look, in seconds.
 
-        The last worker to start decides for all.
+        Retests come on top, SOON_AT_ONCE per worker and one per account. The last worker to start decides for all.
         """
+        limits = ((system.QUEUE, scans_at_once, per_account), (system.SOON, SOON_AT_ONCE, 1))
         with self._told():
-            await self._opened().register_queue_async(
-                system.QUEUE,
-                worker_concurrency=scans_at_once,
-                partition_concurrency=per_account,
-                polling_interval_sec=poll,
-                on_conflict="always_update",
-            )
+            for name, at_once, each in limits:
+                await self._opened().register_queue_async(
+                    name,
+                    worker_concurrency=at_once,
+                    partition_concurrency=each,
+                    polling_interval_sec=poll,
+                    on_conflict="always_update",
+                )
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

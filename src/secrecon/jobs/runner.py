@@ -158,7 +158,7 @@ class Runner:
         }
         try:
             DBOS(config=config)
-            DBOS.listen_queues([system.QUEUE])
+            DBOS.listen_queues([system.QUEUE, system.SOON])
             DBOS.launch()
         except SecReconError:
             raise

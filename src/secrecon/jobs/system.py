@@ -18,6 +18,10 @@ from secrecon.model.errors import OperatorError
 APPLICATION = "secrecon"
 SCHEMA = "dbos"
 QUEUE = "scans"
+SOON = "retests"
+"""Small scans that somebody waits for. A queue of their own, because an order within one queue would not help them past scans
+that already run."""
+
 WORKFLOW = "scan"
 VERSION = "scan-1"
 """Pinned, because DBOS hands a workflow only to workers of the same version: change it only when a workflow that is

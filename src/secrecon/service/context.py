@@ -34,8 +34,9 @@ MIN_FREE_BYTES = 200_000_000
 class ScanQueue(Protocol):
     """Where accepted scans wait for a worker. `jobs` has one."""
 
-    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int) -> None:
-        """Put the scan in the queue, in the transaction that accepts it: both happen or neither."""
+    async def enqueue(self, tx: Transaction, scan_id: str, account_id: int, soon: bool = False) -> None:
+        """Put the scan in the queue, in the transaction that accepts it: both happen or neither.
+        `soon`: a small scan that somebody waits for, which does not wait for the others."""
         ...
 
     async def withdraw(self, scan_id: str) -> bool:

@@ -1,4 +1,5 @@
-"""Looking for one finding again, in seconds: a small scan through the same queue and the same gate, which costs no credit.
+"""Looking for one finding again, in seconds: a small scan through the same gate as any other, which costs no credit
+and does not wait for scans: its queue is its own.
 
 What it asks is `engine.retest`'s; what its silence means is `model.trace`'s, as for any scan: still there, not found any more, or
 could not test. It starts with the inputs and pages of the scan that saw the finding last.
@@ -83,7 +84,7 @@ async def retest_finding(ctx: Context, caller: Caller, finding_id: int) -> Retes
             tx, account_id=caller.account_id, db_scan_id=number, spec=spec, engine=info, via_api=False, at=now
         )
         await chunks.seed(tx, spec.scan_id, _seeds(retest, await chunks.facts_of(tx, last.scan_id)), now)
-        await ctx.queue.enqueue(tx, spec.scan_id, caller.account_id)
+        await ctx.queue.enqueue(tx, spec.scan_id, caller.account_id, soon=True)
         detail: dict[str, JsonValue] = {"target": known.target, "retest_of": finding_id, "touch": spec.touch.value}
         await audit.record(tx, ctx.clock, caller, Action.SCAN_SUBMITTED, spec.scan_id, detail)
         scan = await scans.locked(tx, spec.scan_id)
