@@ -172,16 +172,6 @@ async def test_a_retest_waits_neither_for_scans_that_run_nor_for_those_that_wait
             await wait_for(db, one, "finish")
 
 
-async def test_a_retest_is_resumed_where_it_was_queued(db: Database, queue: ScanQueue) -> None:
-    retest, scan_id = await submit(db, queue, soon=True), await submit(db, queue)
-    for one in (retest, scan_id):
-        await queue.withdraw(one)
-        await queue.resume(one)
-    found = [await queue.look(one) for one in (retest, scan_id)]
-    assert [job.queue for job in found if job is not None] == ["retests", "scans"]
-    assert [job.status for job in found if job is not None] == [JobStatus.WAITING] * 2
-
-
 async def test_a_withdrawn_scan_never_runs(db: Database, queue: ScanQueue) -> None:
     scan_id, other = await submit(db, queue), await submit(db, queue)
     assert await queue.withdraw(scan_id) is True
@@ -321,9 +311,12 @@ async def test_two_workers_with_one_id_are_refused(postgres_url: str) -> None:
         await db.close()
 
 
-async def test_a_scan_that_this_worker_has_and_does_not_run_is_requeued(db: Database, queue: ScanQueue) -> None:
+@pytest.mark.parametrize(("soon", "where"), [(False, "scans"), (True, "retests")])
+async def test_a_scan_that_this_worker_has_and_does_not_run_is_requeued(
+    db: Database, queue: ScanQueue, soon: bool, where: str
+) -> None:
     """As when the database went away in a bad moment: the job says running, on us, and nothing runs it."""
-    scan_id = await submit(db, queue)
+    scan_id = await submit(db, queue, soon=soon)
     async with runner(db, queue, BookWork(db, pace=60.0)):
         await wait_for(db, scan_id, "begin resolve 0")
         table = "workflow_status" if db.is_sqlite else "dbos.workflow_status"
@@ -336,7 +329,9 @@ async def test_a_scan_that_this_worker_has_and_does_not_run_is_requeued(db: Data
     await idle.sweep()
     assert await queue.status(scan_id) is JobStatus.RUNNING
     await idle.sweep()
-    assert await queue.status(scan_id) is JobStatus.WAITING
+    job = await queue.look(scan_id)
+    assert job is not None
+    assert (job.status, job.queue) == (JobStatus.WAITING, where)
     assert await queue.status(other) is JobStatus.RUNNING
 
 
