@@ -197,7 +197,7 @@ def _twice() -> bytes:
         (packed({MANIFEST: b"{}", SIGNATURE: b"{}"}), "manifest.json cannot be read"),
         (packed({MANIFEST: b"[" * 100_000, SIGNATURE: b"{}"}), "manifest.json cannot be read"),
         (_twice(), "twice"),
-        (bundle() + b"more", "put together anew"),
+        (bundle() + b"more", "does not end as one"),
         (b"more" + bundle(), "put together anew"),
         (bundle()[:-30], "no bundle, or it is damaged"),
     ],
@@ -219,3 +219,14 @@ def test_events_of_older_versions_have_no_chain() -> None:
     events = [(ScanEvent(1, 1.0, "progress", {}), ""), *[(replace(e, seq=e.seq + 1), "") for e, _ in chained(1)]]
     made = make_bundle(RECORD, build(RECORD), events, ALLOWED, signer(KEY))
     assert check(made).good
+
+
+def test_a_list_of_entries_that_is_too_large_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile file of a gigabyte may be nothing but names; the library would hold them all."""
+    names = packed({f"evidence/{number:05}.txt": b"" for number in range(300)})
+    zip64 = names[:-22] + b"PK\6\7" + b"\0" * 16 + names[-22:]
+    monkeypatch.setattr(checking, "MAX_DIRECTORY", 10_000)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    for content in (names, zip64):
+        with pytest.raises(BadInput, match="lists more entries"):
+            check(content)

@@ -99,6 +99,11 @@ async def test_what_cannot_be_looked_for_alone_is_told(
     monkeypatch.setattr(retests, "AT_ONCE", 0)
     with pytest.raises(Exhausted, match="Wait for one to end"):
         await retest_finding(ctx, ada, number)
+    mine = retests._retest
+    monkeypatch.setattr(retests, "_retest", lambda known: replace(mine(known), asset="https://shop.else.test"))
+    with pytest.raises(Conflict, match="cannot be looked for alone"):  # outside of the target that was scanned
+        await retest_finding(ctx, ada, number)
+    monkeypatch.setattr(retests, "_retest", mine)
     monkeypatch.setattr(retests, "steps_of", lambda retest: frozenset())
     with pytest.raises(Conflict, match="cannot be looked for alone"):
         await retest_finding(ctx, ada, number)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -18,7 +18,8 @@ from tests.little import BentClock
 from secrecon.accounts.caller import Caller
 from secrecon.accounts.vault import fresh_vault
 from secrecon.model.errors import BadInput, Conflict, NotFound, ScopeRefused
-from secrecon.model.webhook import CHOICES, DeliveryState, HookEvent
+from secrecon.model.webhook import CHOICES, DeliveryState, HookEvent, HookUrl
+from secrecon.net.hooks import HookReply, HookSender
 from secrecon.service.announce import announce, feed_unhealthy
 from secrecon.service.answers import ScanRequest
 from secrecon.service.context import Context
@@ -197,6 +198,25 @@ async def test_a_slow_receiver_does_not_hold_up_the_others(
     await try_webhook(ctx, bob, quick.webhook.id)
     await deliverer(ctx).deliver_due()
     assert "/bob" in {taken.path for taken in host.taken}
+
+
+async def test_a_message_that_breaks_the_sender_does_not_keep_others_back(
+    ctx: Context, ada: Caller, bob: Caller, host: HookHost
+) -> None:
+    class Breaking(HookSender):
+        async def post(self, url: HookUrl, headers: Mapping[str, str], body: bytes) -> HookReply:
+            if url.target == "/odd":
+                raise ZeroDivisionError
+            return await super().post(url, headers, body)
+
+    odd = await create_webhook(ctx, ada, "Odd", host.url("/odd"), ALL)
+    other = await create_webhook(ctx, bob, "Other", host.url("/bob"), ALL)
+    await try_webhook(ctx, ada, odd.webhook.id)
+    await try_webhook(ctx, bob, other.webhook.id)
+    hooks = Breaking(["127.0.0.1"], ctx.policy.resolver)
+    assert (await deliverer(replace(ctx, hooks=hooks)).deliver_due()).arrived == 1
+    (kept,) = (await list_deliveries(ctx, ada, odd.webhook.id)).items
+    assert (kept.state, kept.last_error[:9]) == (DeliveryState.WAITING, "not sent:")
 
 
 async def test_both_secrets_sign_for_a_day(ctx: Context, ada: Caller, host: HookHost, clock: BentClock) -> None:

@@ -32,7 +32,9 @@ MAX_TOTAL = 2_000_000_000
 MAX_RATIO = 400
 """Times that contents may be larger than the file they came in: text shrinks to a fiftieth, bombs to a thousandth."""
 MAX_TOLD = 50
-END_RECORD = 22
+END_RECORD, ZIP64_LOCATOR = 22, 20
+MAX_DIRECTORY = MAX_ENTRIES * 200
+"""Bytes of the list of entries: it is read whole before anything of it can be judged."""
 T = TypeVar("T", bound=BaseModel)
 _NAME = re.compile(r"(?:evidence/)?[a-z0-9][a-z0-9._-]{0,120}")
 
@@ -127,11 +129,27 @@ def check_bundle(file: BinaryIO, size: int, key: str | None = None) -> Proof:
     if size > MAX_FILE:
         raise BadInput(f"the file is larger than {MAX_FILE:,} bytes: no bundle is")
     try:
+        _refuse_large(file, size)
         with zipfile.ZipFile(file) as archive:
             _refuse_odd(archive, size)
             return _checked(archive, key)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
         raise BadInput(f"this is no bundle, or it is damaged: {line(str(error), 200)}") from error
+
+
+def _refuse_large(file: BinaryIO, size: int) -> None:
+    """Refuse a file whose list of entries is larger than a bundle's, before the library holds all of it in memory.
+
+    APPNOTE 4.3.16: the last record names the list's size; one of zip64 before it would be believed instead.
+    """
+    file.seek(max(size - END_RECORD - ZIP64_LOCATOR, 0))
+    tail = file.read(END_RECORD + ZIP64_LOCATOR)
+    end = tail[-END_RECORD:]
+    if len(end) < END_RECORD or not end.startswith(b"PK\5\6"):
+        raise BadInput("this is no bundle, or it is damaged: it does not end as one")
+    entries, directory = int.from_bytes(end[10:12], "little"), int.from_bytes(end[12:16], "little")
+    if tail.startswith(b"PK\6\7") or entries > MAX_ENTRIES or directory > MAX_DIRECTORY:
+        raise BadInput(f"the file lists more entries than a bundle holds ({MAX_ENTRIES:,})")
 
 
 def _refuse_odd(archive: zipfile.ZipFile, size: int) -> None:

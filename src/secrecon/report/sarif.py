@@ -163,7 +163,7 @@ def _result(finding: ReportFinding, index: int) -> Json:
     }
     if finding.set_aside:
         why = f"marked as {finding.status.replace('_', ' ')}"
-        why += f": {finding.triage.reason}" if finding.triage is not None else ""
+        why += f": {finding.triage.reason}" if finding.triage is not None and finding.triage.reason else ""
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
 

@@ -115,6 +115,9 @@ class Deliverer:
             return None, 0.0, "not sent: its signing secret does not open on this server; rotate the secret"
         except SecReconError as error:
             return None, 0.0, str(error)
+        except Exception:  # one message that we cannot handle must not keep those of every account back
+            log.exception("a webhook could not be sent", webhook=hook.id)
+            return None, 0.0, "not sent: an internal error of ours, which the server's log tells"
         if 200 <= reply.status < 300:
             return reply.status, 0.0, ""
         told = f": {reply.text}" if reply.text.strip() else ""

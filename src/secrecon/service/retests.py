@@ -65,7 +65,7 @@ async def retest_finding(ctx: Context, caller: Caller, finding_id: int) -> Retes
         known, last = await _known(ctx, tx, caller, finding_id)
         as_user = await chunks.did(tx, last.scan_id, LOGIN)
     retest = _retest(known)
-    if not steps_of(retest):
+    if not steps_of(retest) or not last.spec.target.covers_origin(parse_target(retest.asset).origin):
         raise Conflict(NOT_ALONE.format(target=known.target))
     if as_user:
         raise Conflict(AS_USER.format(target=known.target))

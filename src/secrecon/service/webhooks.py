@@ -60,7 +60,9 @@ async def create_webhook(ctx: Context, caller: Caller, name: str, url: str, even
             raise Conflict(f"an account has at most {MOST} webhooks: remove one first")
         sealed = ctx.vault.seal(secret, PURPOSE)
         new = await webhooks.add(tx, caller.account_id, name, url, kinds, sealed, ctx.clock.now())
-        await _audit(ctx, tx, caller, Action.WEBHOOK_CREATED, new, {"url": url, "events": [k.value for k in kinds]})
+        await _audit(
+            ctx, tx, caller, Action.WEBHOOK_CREATED, new, {"place": _place(url), "events": [k.value for k in kinds]}
+        )
         return NewSecret(await _own(tx, caller, new), secret)
 
 
@@ -82,7 +84,7 @@ async def change_webhook(ctx: Context, caller: Caller, hook_id: int, wish: HookC
             hook = replace(hook, disabled=off, disabled_why="" if wish.enabled else BY_USER)
         await webhooks.change(tx, hook)
         on: JsonValue = hook.disabled is None
-        await _audit(ctx, tx, caller, Action.WEBHOOK_CHANGED, hook_id, {"url": hook.url, "enabled": on})
+        await _audit(ctx, tx, caller, Action.WEBHOOK_CHANGED, hook_id, {"place": _place(hook.url), "enabled": on})
     ctx.bell.ring(OUTBOX)
     return hook
 
@@ -176,6 +178,12 @@ def _events(events: Sequence[str]) -> tuple[HookEvent, ...]:
     if unknown or not events:
         raise BadInput(f"events must name one or more of {', '.join(known)}", "events")
     return tuple(known[name] for name in dict.fromkeys(events))
+
+
+def _place(url: str) -> str:
+    """Where a webhook goes, for the audit log: of many services the path is what lets one post there."""
+    parsed = parse_hook_url(url)
+    return str(replace(parsed, target="/"))
 
 
 async def _url(ctx: Context, text: str) -> str:
