@@ -209,7 +209,7 @@ def test_what_is_no_bundle_is_refused(content: bytes, why: str) -> None:
 
 def test_more_entries_and_bytes_than_a_bundle_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "MAX_ENTRIES", 3)
-    with pytest.raises(BadInput, match="entries: no bundle holds more"):
+    with pytest.raises(BadInput, match="lists more entries than a bundle holds"):
         check(bundle())
     with pytest.raises(BadInput, match="larger than"):
         check_bundle(io.BytesIO(b""), checking.MAX_FILE + 1)

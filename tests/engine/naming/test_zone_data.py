@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import cast
+
 import pytest
 
 from secrecon.engine.naming import walk as walking
 from secrecon.engine.naming.records import included, names_in
+from secrecon.engine.naming.search import Search
 from secrecon.engine.naming.walk import walk
 from secrecon.engine.naming.wildcards import learn
+from secrecon.engine.naming.zones import walk_zone
 from secrecon.model.dns import DnsAnswer, DnsRecord, NameAnswer
 from secrecon.model.errors import TargetTimeout
+from secrecon.model.scan import Attempt, Outcome
+from secrecon.net.network import Network
 
 ZONE = "acme.test"
 
@@ -127,3 +134,20 @@ async def test_nsec3_is_told_as_not_walkable_and_silence_is_raised() -> None:
 
     with pytest.raises(TargetTimeout):
         await walk(ZONE, silent)
+
+
+async def test_a_walk_ends_soon_after_the_scan_was_cancelled() -> None:
+    stop = asyncio.Event()
+    asked: list[str] = []
+
+    class Endless:
+        async def dns(self, name: str, type_: str) -> DnsAnswer:
+            asked.append(name)
+            if len(asked) == 3:
+                stop.set()
+            return records("NSEC", f"n{len(asked):04d}.{ZONE}. A", name=name)
+
+    (line,) = await walk_zone(Search(ZONE, cast(Network, Endless()), "seed", stop), ZONE)
+    assert isinstance(line, Attempt)
+    assert (len(asked), line.outcome) == (3, Outcome.FAILED)
+    assert "cancelled" in line.reason

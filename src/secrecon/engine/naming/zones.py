@@ -110,6 +110,8 @@ async def walk_zone(search: Search, zone: str) -> list[Judgement]:
     """Walk `zone` along its NSEC records, where it has them."""
 
     async def look(name: str, type_: str) -> DnsAnswer:
+        if search.stop.is_set():
+            raise TargetError("the scan was cancelled before the walk came to its end")
         return await search.network.dns(name, type_)
 
     try:
