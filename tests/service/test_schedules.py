@@ -13,9 +13,11 @@ from secrecon.accounts.caller import Caller
 from secrecon.model.errors import BadInput, Conflict, NotFound
 from secrecon.model.scan import ScanMode
 from secrecon.model.schedule import Plan, RunOutcome, Window
+from secrecon.service import schedules
+from secrecon.service.answers import AcceptedScan, ScanRequest
 from secrecon.service.context import Context
 from secrecon.service.running import ScanRunner
-from secrecon.service.scans import list_scans
+from secrecon.service.scans import list_scans, submit_scan
 from secrecon.service.schedules import (
     LATE,
     MOST,
@@ -57,6 +59,22 @@ async def finish(ctx: Context, scan_id: str) -> None:
 async def outcomes(ctx: Context, caller: Caller, schedule_id: int) -> list[tuple[str, str, int]]:
     found = (await list_runs(ctx, caller, schedule_id)).items
     return [(run.outcome.value, run.detail, run.times) for run in reversed(found)]
+
+
+async def test_one_that_breaks_keeps_no_other_back(
+    ctx: Context, ada: Caller, clock: BentClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create_schedule(ctx, ada, replace(NIGHTLY, name="Odd", target="https://odd.acme.test"))
+    await create_schedule(ctx, ada, NIGHTLY)
+
+    async def submit(ctx: Context, caller: Caller, wish: ScanRequest, key: str) -> AcceptedScan:
+        if "odd" in wish.target:
+            raise ZeroDivisionError
+        return await submit_scan(ctx, caller, wish, key)
+
+    monkeypatch.setattr(schedules, "submit_scan", submit)
+    clock.at += 14 * HOUR
+    assert (await run_due(ctx)).started == 1
 
 
 async def test_a_moment_is_run_once_and_the_next_one_follows(

@@ -20,10 +20,11 @@ from secrecon.accounts.vault import fresh_vault
 from secrecon.model.errors import BadInput, Conflict, NotFound, ScopeRefused
 from secrecon.model.webhook import CHOICES, DeliveryState, HookEvent, HookUrl
 from secrecon.net.hooks import HookReply, HookSender
+from secrecon.service import delivering
 from secrecon.service.announce import announce, feed_unhealthy
 from secrecon.service.answers import ScanRequest
 from secrecon.service.context import Context
-from secrecon.service.delivering import AGAIN, LEASE, Deliverer
+from secrecon.service.delivering import AGAIN, LEASE, Delivered, Deliverer
 from secrecon.service.housekeeping import DELIVERIES_SECONDS, tidy
 from secrecon.service.people import authorize_target, operator_for
 from secrecon.service.running import ScanRunner
@@ -368,6 +369,24 @@ async def test_the_log_is_forgotten_after_a_month_but_not_what_waits(
     await tidy(ctx)
     (item,) = (await list_deliveries(ctx, ada, made.webhook.id)).items
     assert item.state is DeliveryState.WAITING
+
+
+async def test_the_loop_goes_on_after_what_nobody_foresaw(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+    again = asyncio.Event()
+
+    class Odd(Deliverer):
+        async def deliver_due(self) -> Delivered:
+            rounds.append(1)
+            if len(rounds) == 1:
+                raise ZeroDivisionError
+            again.set()
+            return Delivered(0, 0)
+
+    monkeypatch.setattr(delivering, "LOOK_EVERY", 0.01)
+    running = asyncio.create_task(Odd(ctx, random.Random(7)).run())
+    await asyncio.wait_for(again.wait(), 5)
+    running.cancel()
 
 
 async def test_the_loop_sends_at_the_ring(ctx: Context, ada: Caller, host: HookHost) -> None:

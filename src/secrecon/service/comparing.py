@@ -1,6 +1,7 @@
 """Scans of one target held against each other: the difference between two, and the line of all of them.
 
-Who may read a report may compare it; the scan before is looked for among those of the same account and target.
+Who may read two reports may compare them. The scan before is looked for among those of the same account and target, for the
+account alone: a report's number is what opens it to whoever reads by link, so none is told to them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from secrecon.model.target import parse_target
 from secrecon.report.diff import Change, Diff, compare
 from secrecon.report.snapshot import Snapshot, snapshot_of
 from secrecon.service.context import Context
-from secrecon.service.reports import read_record
+from secrecon.service.reports import owns_report, read_record
 from secrecon.store import records, scans
 from secrecon.store.database import Reading
 
 FIRST = "This is the first finished scan of its target: there is nothing before it to compare with."
+NAME_BOTH = "Which scan was before is for the account alone. Name the other report that you have, as from."
 RUNNING = "Only finished scans can be compared: {name} has not ended."
 MOST_POINTS = 20
 LOOK_BACK = 200
@@ -46,10 +48,13 @@ class TrendPoint:
 async def compare_scans(ctx: Context, later: int, earlier: int | None, caller: Caller | None, client: str) -> Diff:
     """What changed from the scan `earlier` (None: the one before) to the scan `later`, both by their db_scan_id.
 
-    Raises NotFound as for reports, and where there is no scan before; Conflict for a scan that still runs.
+    Raises NotFound as for reports, where there is no scan before, and where none is named by another than the account;
+    Conflict for a scan that still runs.
     """
     new = await read_record(ctx, later, caller, client)
     if earlier is None:
+        if caller is None or not await owns_report(ctx, later, caller):
+            raise NotFound(NAME_BOTH)
         earlier = await before(ctx, new)
         if earlier is None:
             raise NotFound(FIRST)

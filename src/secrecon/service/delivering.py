@@ -55,6 +55,8 @@ class Deliverer:
                 busy = (await self.deliver_due()).tried > 0
             except SecReconError as error:
                 log.warning("webhooks could not be sent; it is tried again", error=str(error))
+            except Exception:  # this loop sends for every account, and nobody would begin it again
+                log.exception("webhooks could not be sent; it is tried again")
             if not busy:
                 await self._ctx.bell.wait(OUTBOX, LOOK_EVERY)
 

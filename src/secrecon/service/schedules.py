@@ -124,7 +124,10 @@ async def run_due(ctx: Context) -> Ran:
         waiting = await schedules.due(tx, ctx.clock.now(), BATCH)
     started = 0
     for schedule in waiting:
-        started += await _run_one(ctx, schedule)
+        try:
+            started += await _run_one(ctx, schedule)
+        except Exception:  # one that we cannot handle must not keep those of every account back
+            log.exception("a schedule could not be dealt with; it is tried again", schedule=schedule.id)
     return Ran(len(waiting), started)
 
 

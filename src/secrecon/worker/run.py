@@ -83,6 +83,8 @@ class Worker:
                 await run_due(self._ctx)
             except SecReconError as error:
                 log.warning("schedules could not be looked at; it is tried again", error=str(error))
+            except Exception:  # a bug or a fault of the database that has no words must not end the loop
+                log.exception("schedules could not be looked at; it is tried again")
             await self._ctx.clock.sleep(SCHEDULES_EVERY)
 
     async def _tidy(self) -> None:
@@ -91,4 +93,6 @@ class Worker:
                 await tidy(self._ctx)
             except SecReconError as error:
                 log.warning("tidying up failed; it is tried again later", error=str(error))
+            except Exception:  # a bug or a fault of the database that has no words must not end the loop
+                log.exception("tidying up failed; it is tried again later")
             await self._ctx.clock.sleep(TIDY_EVERY)
