@@ -68,7 +68,7 @@ TABLE: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/api/v1/findings/{finding_id}/triage"): KEYED_OWN,
     ("POST", "/api/v1/findings/{finding_id}/retest"): CANCEL,
     ("GET", "/api/v1/findings/{finding_id}/retests"): KEYED_OWN,
-    ("POST", "/api/v1/findings/triage"): KEYED,
+    ("POST", "/api/v1/triage"): KEYED,
     ("GET", "/api/v1/diff"): KEYED_OWN,
     ("GET", "/api/v1/trend"): KEYED,
     ("GET", "/api/v1/targets"): KEYED,
@@ -116,7 +116,7 @@ BODIES: dict[str, dict[str, object]] = {
     "PATCH /api/v1/schedules/{schedule_id}": {"enabled": False},
     "POST /api/v1/webhooks": HOOK,
     "POST /api/v1/findings/{finding_id}/triage": {"state": "in_progress", "revision": 0},
-    "POST /api/v1/findings/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
+    "POST /api/v1/triage": {"state": "open", "findings": [{"id": 1, "revision": 0}]},
     "PATCH /api/v1/assets/{asset_id}": {"tags": ["pci"]},
     "PATCH /api/v1/webhooks/{webhook_id}": {"name": "Others"},
 }

@@ -44,7 +44,9 @@ EXAMPLES: dict[str, dict[str, object]] = {
 STREAM: Responses = {
     200: {
         "description": "Server-sent events: `tool` (what is looked up), `text` (checked sentences), then `done` or `error`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {"schema": {"description": "Server-sent events; the `data` of each is JSON."}}
+        },
     }
 }
 

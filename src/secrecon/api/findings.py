@@ -107,7 +107,7 @@ async def decide(request: Request, ctx: Ctx, caller: KeyCaller, finding_id: Find
 
 
 @router.post(
-    "/api/v1/findings/triage",
+    "/api/v1/triage",
     response_model=shapes.TriageManyAnswer,
     responses=problems(400, 401, 403, 413, 429),
     openapi_extra={**KEY, **_body(shapes.TriageManyBody, MANY)},

@@ -60,7 +60,9 @@ def read_seq(text: str | None, field: str) -> int:
     responses={
         200: {
             "description": "Server-sent events: `id` is the sequence number, `event` the kind, `data` JSON",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {
+                "text/event-stream": {"schema": {"description": "Server-sent events; the `data` of each is JSON."}}
+            },
         },
         204: {"description": "The scan has ended and nothing is left to tell: do not reconnect"},
         **problems(400, 404, 429),

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from secrecon.model.errors import BadInput, Exhausted, ScopeRefused, UserError
 from secrecon.model.record import JsonValue
@@ -131,10 +132,30 @@ def is_api(path: str) -> bool:
     return path.startswith(API_PREFIXES) or path in API_PATHS
 
 
+def methods_of(app: FastAPI, path: str) -> tuple[str, ...]:
+    """The methods that `path` takes, over all routes that are written for it; of several patterns the most literal counts."""
+    fitting = [
+        route
+        for route in app.routes
+        if isinstance(route, Route) and route.methods and route.path_regex.match(path) is not None
+    ]
+    fewest = min((len(route.param_convertors) for route in fitting), default=0)
+    allowed = {
+        method
+        for route in fitting
+        if len(route.param_convertors) == fewest
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    return tuple(sorted(allowed))
+
+
 def install_errors(app: FastAPI, page: ErrorPage | None = None) -> None:
     """Answer every error of `app` in the one shape; `page` makes the answer for paths that people open."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            error = HTTPException(405, headers={"Allow": ", ".join(methods_of(app, request.url.path))})
         problem = problem_of(error)
         if page is not None and not is_api(request.url.path):
             return await page(request, problem)

@@ -17,6 +17,7 @@ from secrecon.model.record import JsonValue
 
 MAX_DEPTH = 16
 MAX_DIGITS = 40
+MAX_EXACT = 2**53
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -118,11 +119,12 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> float | int:
+    """JSON knows one kind of number: 80.0 is the integer 80 (JSON Schema 2020-12, section 6.1.1)."""
     value = float(text)
     if len(text) > MAX_DIGITS or not math.isfinite(value):
         raise BadInput("the body holds a number that is out of range")
-    return value
+    return int(value) if value.is_integer() and abs(value) < MAX_EXACT else value
 
 
 def _constant(name: str) -> float:
