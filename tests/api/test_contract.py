@@ -284,8 +284,8 @@ class TestReport:
         if format_ == "json":
             assert answer.content == (await client.get(started["results_url"])).content
 
-    @pytest.mark.parametrize("format_", ["pdf", "cyclonedx", "exe", ""])
-    async def test_formats_that_are_not_made_are_named(
+    @pytest.mark.parametrize("format_", ["docx", "exe", "", "PDF", "../html"])
+    async def test_formats_that_are_unknown_are_named(
         self, client: httpx.AsyncClient, ada: Person, format_: str
     ) -> None:
         started = (await client.post(PATH, json=BODY, headers=ada.key)).json()
