@@ -331,4 +331,8 @@ async def test_wrong_methods_are_told_what_works(client: httpx.AsyncClient) -> N
     answer = await client.get(PATH)
     problem(answer, 405)
     assert answer.headers["Allow"] == "POST"
+    for path, allowed in (("/api/v1/webhooks", "GET, POST"), ("/api/v1/webhooks/1", "DELETE, PATCH")):
+        answer = await client.put(path)
+        problem(answer, 405)
+        assert answer.headers["Allow"] == allowed
     problem(await client.get("/api/v2/anything"), 404)

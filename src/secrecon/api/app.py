@@ -49,7 +49,7 @@ def install_api(app: FastAPI, ctx: Context, options: ApiOptions) -> None:
     app.state.metrics_policy = options.metrics
     for router in ROUTERS:
         app.include_router(router)
-    install_errors(app, options.page)
+    install_errors(app, options.page, [route for router in ROUTERS for route in router.routes])
     app.add_middleware(
         Shield,
         body_cap=options.body_cap,

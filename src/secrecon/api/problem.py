@@ -8,7 +8,7 @@ decided here too, so that the API and the dashboard can be mounted side by side.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from secrecon.model.errors import BadInput, Exhausted, ScopeRefused, UserError
 from secrecon.model.record import JsonValue
@@ -132,11 +132,11 @@ def is_api(path: str) -> bool:
     return path.startswith(API_PREFIXES) or path in API_PATHS
 
 
-def methods_of(app: FastAPI, path: str) -> tuple[str, ...]:
+def methods_of(routes: Sequence[BaseRoute], path: str) -> tuple[str, ...]:
     """The methods that `path` takes, over all routes that are written for it; of several patterns the most literal counts."""
     fitting = [
         route
-        for route in app.routes
+        for route in routes
         if isinstance(route, Route) and route.methods and route.path_regex.match(path) is not None
     ]
     fewest = min((len(route.param_convertors) for route in fitting), default=0)
@@ -150,12 +150,14 @@ def methods_of(app: FastAPI, path: str) -> tuple[str, ...]:
     return tuple(sorted(allowed))
 
 
-def install_errors(app: FastAPI, page: ErrorPage | None = None) -> None:
-    """Answer every error of `app` in the one shape; `page` makes the answer for paths that people open."""
+def install_errors(app: FastAPI, page: ErrorPage | None = None, routes: Sequence[BaseRoute] = ()) -> None:
+    """Answer every error of `app` in the one shape; `page` makes the answer for paths that people open. `routes`: all that
+    a path may have, for `Allow`."""
 
     async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
-            error = HTTPException(405, headers={"Allow": ", ".join(methods_of(app, request.url.path))})
+            allowed = methods_of(routes, request.url.path)
+            error = HTTPException(405, headers={"Allow": ", ".join(allowed)} if allowed else error.headers)
         problem = problem_of(error)
         if page is not None and not is_api(request.url.path):
             return await page(request, problem)
