@@ -25,9 +25,11 @@ from secrecon.intel.feeds.kinds import Kind
 from secrecon.intel.index.build import SourceFile, build
 from secrecon.intel.knowledge import Knowledge
 from secrecon.intel.lookup import Index
-from secrecon.intel.match import BACKPORT_POSSIBLE
 from secrecon.model.asset import Technology
+from secrecon.model.confidence import Doubt, Ground, confidence
 from secrecon.model.finding import EvidenceLevel
+
+BACKPORT_POSSIBLE = confidence(Ground.VERSION, Doubt.BACKPORT)
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("SECRECON_TEST_DATA") or ROOT.parent / "shared" / "data")

@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 
 from secrecon.intel.core import Core, load_core
-from secrecon.intel.match import (
-    BACKPORT_POSSIBLE,
-    BACKPORT_WITH_CONDITION,
-    IN_RANGE,
-    IN_RANGE_WITH_CONDITION,
-    look_up,
-    match,
-)
+from secrecon.intel.match import look_up, match
 from secrecon.intel.versions import Scheme
 from secrecon.model.asset import Technology
+from secrecon.model.confidence import Doubt, Ground, confidence
 from secrecon.model.finding import EvidenceLevel
+
+IN_RANGE_WITH_CONDITION = confidence(Ground.VERSION, Doubt.CONDITION)
+BACKPORT_WITH_CONDITION = confidence(Ground.VERSION, Doubt.BACKPORT, Doubt.CONDITION)
+BACKPORT_POSSIBLE = confidence(Ground.VERSION, Doubt.BACKPORT)
+IN_RANGE = confidence(Ground.VERSION)
 
 CPE = {"apache": "cpe:2.3:a:apache:http_server", "grafana": "cpe:2.3:a:grafana:grafana"}
 

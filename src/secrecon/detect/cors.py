@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from secrecon.detect.evidence import http_evidence
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.target import Origin, is_ip
@@ -66,7 +67,7 @@ def finding_for(exchange: HttpExchange, trick: Trick) -> Finding | None:
         asset=str(request.origin),
         location=f"{request.method} {path} header:Origin",
         evidence_level=EvidenceLevel.BEHAVIOUR,
-        confidence=0.95,
+        confidence=confidence(Ground.REPLY),
         evidence=(http_evidence(request, reply, matcher, f"{trick.words} may read {path[:200]}"),),
         description=f"The reply of {path[:200]} allows {trick.words} to read it with the visitor's cookies.",
         impact=(

@@ -19,6 +19,7 @@ from secrecon.detect.exposure_rules import ExposureRules, Proof, Rule
 from secrecon.detect.listing import listed_entries
 from secrecon.detect.masking import mask_body
 from secrecon.detect.soft404 import Soft404
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding
 from secrecon.model.http import HttpExchange
 from secrecon.model.target import Origin, is_ip
@@ -155,7 +156,7 @@ def _finding(rules: ExposureRules, origin: Origin, check: str, group: Sequence[E
         asset=str(origin),
         location=paths[0],
         evidence_level=EvidenceLevel.BEHAVIOUR,
-        confidence=0.98,
+        confidence=confidence(Ground.CONTENT),
         evidence=tuple(item.evidence for item in group[:MAX_EVIDENCE]),
         description=entry.description + also,
         impact=entry.impact,

@@ -14,6 +14,7 @@ import re2
 
 from secrecon.detect.evidence import http_evidence
 from secrecon.detect.html import looks_like_html, read_html
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpReply
 from secrecon.model.target import Origin, is_ip
@@ -211,7 +212,7 @@ def _finding(
         asset=str(origin),
         location=location,
         evidence_level=EvidenceLevel.BEHAVIOUR,
-        confidence=0.95,
+        confidence=confidence(Ground.REPLY),
         evidence=(evidence,),
         description=f"{text.description} Seen: {words}.",
         impact=text.impact,

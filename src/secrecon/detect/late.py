@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from secrecon.detect.evidence import printable
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.interaction import CallbackProtocol, Interaction, Payload
 
 PREFIX = "template."
-BY_REQUEST, BY_LOOKUP = 0.8, 0.5
 MAX_TEXT = 2_000
 
 
@@ -47,7 +47,7 @@ def late_finding(payload: Payload, hits: Sequence[Interaction]) -> Finding:
         asset=payload.asset,
         location=payload.location or "/",
         evidence_level=EvidenceLevel.CALLBACK,
-        confidence=BY_REQUEST if requests else BY_LOOKUP,
+        confidence=confidence(Ground.LATE_REQUEST if requests else Ground.LATE_LOOKUP),
         evidence=(
             Evidence(
                 "callback",

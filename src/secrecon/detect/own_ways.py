@@ -11,11 +11,10 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import replace
 
+from secrecon.model.confidence import Doubt, doubted
 from secrecon.model.finding import Finding, Severity
 from secrecon.model.interaction import CallbackProtocol, Interaction, Payload
 
-BY_OUR_EGRESS = 0.5
-BY_OUR_RESOLVER = 0.4
 Way = tuple[bool, str]
 """Whether it is a way of lookups, and the address that a listener sees."""
 
@@ -43,9 +42,9 @@ def weighed(
         f"It came from {address}, the {what}: something beside SecRecon may have made it (a proxy, a mail scanner), "
         "unless the target shares that way."
     )
-    most = BY_OUR_RESOLVER if lookup else BY_OUR_EGRESS
+    doubt = Doubt.OUR_RESOLVER if lookup else Doubt.OUR_EGRESS
     return replace(
-        finding, confidence=min(finding.confidence, most), description=f"{finding.description}\n\n{words}"
+        finding, confidence=doubted(finding.confidence, doubt), description=f"{finding.description}\n\n{words}"
     )
 
 

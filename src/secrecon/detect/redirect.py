@@ -16,6 +16,7 @@ from secrecon.detect.evidence import http_evidence
 from secrecon.detect.html import read_html
 from secrecon.detect.inject import location_of
 from secrecon.model.asset import Parameter, RequestShape
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpReply
 from secrecon.model.target import DEFAULT_PORTS, Origin, is_ip
@@ -100,7 +101,7 @@ def finding_for(shape: RequestShape, parameter: Parameter, exchange: HttpExchang
         asset=str(shape.origin),
         location=location_of(shape, parameter),
         evidence_level=EvidenceLevel.BEHAVIOUR,
-        confidence=0.98,
+        confidence=confidence(Ground.CONTENT),
         evidence=(http_evidence(exchange.request, exchange.reply, matcher, f"{led.by}: {led.text[:200]}"),),
         description=(
             f"The {parameter.place} input {parameter.name[:80]!r} decides where the visitor's browser is sent, and any host is "

@@ -15,6 +15,7 @@ from secrecon.detect.evidence import curl_command, excerpt, http_evidence, print
 from secrecon.detect.ssrf_headers import REQUEST_TARGET
 from secrecon.detect.ssrf_payloads import HOP, LAST, REDIRECTS, SCHEMES, WORDS, Technique, bare, bypass_of
 from secrecon.detect.third_parties import third_party_of
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange, HttpRequest
 from secrecon.model.interaction import CallbackProtocol, Interaction, Payload
@@ -68,9 +69,9 @@ def finding_for(
     place, name = place_of(payload.location)
     where = _where(place, name)
     kind = _kind(requests[0]) if requests else ""
-    severity, confidence, title, description, impact = _verdict(where, kind, shown)
+    severity, ground, title, description, impact = _verdict(where, kind, shown)
     if requests and not shown and payload.technique == Technique.HEADER_ALONE:
-        confidence = 0.97
+        ground = Ground.REQUEST_ALONE
     from_ = sorted({hit.remote_address for hit in requests or hits})
     description += (
         f" It was given as {_how(payload)}; the callback came from {', '.join(from_[:3])}."
@@ -84,7 +85,7 @@ def finding_for(
         asset=payload.asset,
         location=payload.location,
         evidence_level=EvidenceLevel.CALLBACK,
-        confidence=confidence,
+        confidence=confidence(ground),
         evidence=(_evidence(payload, requests or hits, exchange, marker if shown else ""),),
         description=description,
         impact=impact,
@@ -106,7 +107,7 @@ def _passed_on(payload: Payload, hits: Sequence[Interaction], who: str) -> Findi
         asset=payload.asset,
         location=payload.location,
         evidence_level=EvidenceLevel.BANNER,
-        confidence=0.3,
+        confidence=confidence(Ground.SIGN),
         evidence=(_evidence(payload, requests, None, ""),),
         description=(
             f"The address given in {where} was fetched from {requests[0].remote_address} by a client that calls itself "
@@ -155,12 +156,12 @@ def _kind(hit: Interaction) -> str:
     return f"{'an' if kind[0] in 'HL' else 'a'} {kind}"
 
 
-def _verdict(where: str, kind: str, shown: bool) -> tuple[Severity, float, str, str, str]:
+def _verdict(where: str, kind: str, shown: bool) -> tuple[Severity, Ground, str, str, str]:
     """`kind`: what arrived beside lookups, "" for nothing."""
     if shown:
         return (
             Severity.CRITICAL,
-            0.99,
+            Ground.READABLE,
             f"Server-side request forgery with readable replies through {where}",
             f"The server fetched an address given in {where} and handed back what it read there.",
             "Anyone can read, through this server, whatever it can reach: internal services, administration pages, "
@@ -169,7 +170,7 @@ def _verdict(where: str, kind: str, shown: bool) -> tuple[Severity, float, str, 
     if kind:
         return (
             Severity.HIGH,
-            0.95,
+            Ground.REQUEST,
             f"Blind server-side request forgery through {where}",
             f"The server sent {kind} to an address given in {where}; what it read there was not seen in its reply.",
             "Anyone can make this server send requests to hosts it can reach: internal services can be found by timing "
@@ -177,7 +178,7 @@ def _verdict(where: str, kind: str, shown: bool) -> tuple[Severity, float, str, 
         )
     return (
         Severity.MEDIUM,
-        0.6,
+        Ground.LOOKUP,
         f"The server looks up host names given in {where}",
         f"A host name given in {where} was looked up in DNS; no HTTP request arrived. Only the lookup is proven: "
         "a firewall may have stopped a request, or the server may only check the name.",

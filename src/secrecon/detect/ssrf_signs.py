@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from secrecon.detect.evidence import http_evidence
 from secrecon.detect.ssrf import REFERENCES, place_of
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpExchange
 
@@ -77,7 +78,7 @@ def sign_finding(asset: str, location: str, exchange: HttpExchange, words: str) 
         asset=asset,
         location=location,
         evidence_level=EvidenceLevel.BANNER,
-        confidence=0.3,
+        confidence=confidence(Ground.SIGN),
         evidence=(http_evidence(exchange.request, exchange.reply, summary, summary),),
         description=(
             f"No callback came, but {words}. A server that tries to reach the address and is stopped by a firewall "

@@ -14,6 +14,7 @@ from importlib import resources
 
 import yaml
 
+from secrecon.model.confidence import Doubt, Ground, confidence
 from secrecon.model.dns import NameAnswer
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.http import HttpReply
@@ -84,7 +85,7 @@ def missing_target(answer: NameAnswer, zone: str, server: str) -> Finding | None
         matcher="an alias to a name outside the target, and the answer NXDOMAIN for that name",
         curl=f"dig {answer.name} A",
     )
-    return _finding(answer, last, evidence, Severity.MEDIUM if known else Severity.LOW, 0.6 if known else 0.4)
+    return _finding(answer, last, evidence, Severity.MEDIUM if known else Severity.LOW, known)
 
 
 def unclaimed_page(answer: NameAnswer, service: Claimable, url: str, reply: HttpReply) -> Finding | None:
@@ -101,7 +102,7 @@ def unclaimed_page(answer: NameAnswer, service: Claimable, url: str, reply: Http
         matcher=f"an alias to {service.title} and the text {words!r}",
         curl=f"curl -i '{url}'",
     )
-    return _finding(answer, last, evidence, Severity.MEDIUM, 0.6)
+    return _finding(answer, last, evidence, Severity.MEDIUM, known=True)
 
 
 def _chain(answer: NameAnswer) -> list[str]:
@@ -109,7 +110,8 @@ def _chain(answer: NameAnswer) -> list[str]:
     return [f"{one} CNAME {other}" for one, other in itertools.pairwise(links)]
 
 
-def _finding(answer: NameAnswer, last: str, evidence: Evidence, severity: Severity, confidence: float) -> Finding:
+def _finding(answer: NameAnswer, last: str, evidence: Evidence, severity: Severity, known: bool) -> Finding:
+    doubts = () if known else (Doubt.UNKNOWN_SERVICE,)
     return Finding(
         check=CHECK,
         title=f"{answer.name} may be open to a takeover: its alias leads to nobody",
@@ -117,7 +119,7 @@ def _finding(answer: NameAnswer, last: str, evidence: Evidence, severity: Severi
         asset=answer.name,
         location=last,
         evidence_level=EvidenceLevel.BANNER,
-        confidence=confidence,
+        confidence=confidence(Ground.DEAD_ALIAS, *doubts),
         evidence=(evidence,),
         description=(
             f"The name {answer.name} is an alias (CNAME) of {last}, where nobody answers for it any more. This is a candidate: "

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from secrecon.detect.evidence import printable
 from secrecon.model.asset import TlsInfo
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.target import Origin
 
@@ -166,7 +167,7 @@ def _finding(check: str, origin: Origin, info: TlsInfo, words: str) -> Finding:
         asset=str(origin),
         location="",
         evidence_level=EvidenceLevel.BEHAVIOUR,
-        confidence=0.97,
+        confidence=confidence(Ground.HANDSHAKE),
         evidence=(evidence,),
         description=f"The TLS handshake with this service showed: {evidence.matcher}.",
         impact=text.impact,

@@ -17,10 +17,6 @@ from secrecon.intel.core import Core, CveRecord, severity_of
 from secrecon.intel.cpe import key_of
 from secrecon.intel.lookup import Index, Matched, Result
 from secrecon.intel.match import (
-    BACKPORT_POSSIBLE,
-    BACKPORT_WITH_CONDITION,
-    IN_RANGE,
-    IN_RANGE_WITH_CONDITION,
     CveMatch,
     look_up,
 )
@@ -28,11 +24,10 @@ from secrecon.intel.records import CveFacts, PackageFlaw
 from secrecon.intel.scores import shown
 from secrecon.intel.versions import Placement
 from secrecon.model.asset import Technology
+from secrecon.model.confidence import Doubt, Ground, confidence
 from secrecon.model.finding import EvidenceLevel, Severity, Threat
 from secrecon.model.scan import FeedInfo
 
-UNLIMITED = 0.25
-"""The record names no versions: it may be long mended."""
 UNSCORED = Severity.MEDIUM
 """What a CVE without any score counts as, told as such."""
 MOST_SHOWN = 60
@@ -251,13 +246,14 @@ class Knowledge:
         named: bool,
         facts: CveFacts | None,
     ) -> CveMatch:
-        level, base = EvidenceLevel.VERSION_RANGE, IN_RANGE_WITH_CONDITION if conditions else IN_RANGE
+        level, doubts = EvidenceLevel.VERSION_RANGE, [Doubt.CONDITION] if conditions else []
         if technology.distribution:
-            level, base = EvidenceLevel.BANNER, BACKPORT_WITH_CONDITION if conditions else BACKPORT_POSSIBLE
+            level = EvidenceLevel.BANNER
+            doubts.append(Doubt.BACKPORT)
             reason += f"; the banner names {technology.distribution}, which may have backported the fix"
             reason += " without changing the version"
         if not named:
-            base = min(base, UNLIMITED)
+            doubts.append(Doubt.NO_VERSIONS)
             reason += "; the record names no versions, so every one matches"
         if conditions:
             reason += f"; it also applies only {' and '.join(conditions)}, which was not seen"
@@ -265,7 +261,8 @@ class Knowledge:
         marks = self._marks(
             cve.id, False, "", cve.cvss_score, metric.provider if metric else "nvd", self.dates.get("nvd", "")
         )
-        return CveMatch(cve, technology.name, level, min(base, technology.confidence), reason, *marks)
+        sure = confidence(Ground.VERSION, *doubts, sighting=technology.confidence)
+        return CveMatch(cve, technology.name, level, sure, reason, *marks)
 
     def _of_distribution(self, technology: Technology) -> dict[str, list[PackageFlaw]]:
         """What the distribution says of the package that was seen, by CVE: its own record of the CVE before advisories that
@@ -292,12 +289,12 @@ def _held_to(technology: Technology, match: CveMatch, said: Mapping[str, Sequenc
         return None
     if Placement.INSIDE not in answers:
         return replace(match, reason=f"{match.reason}; {_unsaid(technology)}") if technology.package else match
-    base = IN_RANGE_WITH_CONDITION if match.cve.needs else IN_RANGE
+    doubts = (Doubt.CONDITION,) if match.cve.needs else ()
     who = flaws[0].ecosystem
     return replace(
         match,
         level=EvidenceLevel.VERSION_RANGE,
-        confidence=min(base, technology.confidence),
+        confidence=confidence(Ground.VERSION, *doubts, sighting=technology.confidence),
         reason=f"{match.reason}; {who} says that its package {technology.package_version} is affected",
     )
 

@@ -13,22 +13,14 @@ from dataclasses import dataclass
 from secrecon.intel.core import Core, CveRecord, Product
 from secrecon.intel.versions import Placement, place
 from secrecon.model.asset import Technology
+from secrecon.model.confidence import Doubt, Ground, confidence
 from secrecon.model.finding import NOTHING_KNOWN, EvidenceLevel, Threat
-
-IN_RANGE = 0.6
-"""The version is in the affected range, and nothing else is known against it."""
-IN_RANGE_WITH_CONDITION = 0.4
-"""The same, where the flaw also needs a setting or platform that a version cannot show."""
-BACKPORT_POSSIBLE = 0.3
-"""A distribution built the package and may have mended it."""
-BACKPORT_WITH_CONDITION = 0.2
-"""Both of the above."""
 
 
 @dataclass(frozen=True, slots=True)
 class CveMatch:
-    """One CVE that may apply. `name`: of the product. `level`: VERSION_RANGE or BANNER. `confidence`: one of the constants
-    above, or the confidence of the technology where that is lower. `reason`: why it was matched and what speaks
+    """One CVE that may apply. `name`: of the product. `level`: VERSION_RANGE or BANNER. `confidence`: of a
+    version with its doubts, or that of the technology where that is lower. `reason`: why it was matched and what speaks
     against it. The rest is what feeds say of its exploitation."""
 
     cve: CveRecord
@@ -77,13 +69,12 @@ def look_up(core: Core, technology: Technology) -> Lookup:
 def _matched(technology: Technology, product: Product, cve: CveRecord) -> CveMatch:
     ranges = " or ".join(item.vers for item in cve.affected)
     reason = f"{product.name} {technology.version} is in the affected range ({ranges})"
+    level, doubts = EvidenceLevel.VERSION_RANGE, [Doubt.CONDITION] if cve.needs else []
     if technology.distribution:
         level = EvidenceLevel.BANNER
-        base = BACKPORT_WITH_CONDITION if cve.needs else BACKPORT_POSSIBLE
+        doubts.append(Doubt.BACKPORT)
         reason += f"; the banner names {technology.distribution}, which may have backported the fix without changing the version"
-    else:
-        level = EvidenceLevel.VERSION_RANGE
-        base = IN_RANGE_WITH_CONDITION if cve.needs else IN_RANGE
     if cve.needs:
         reason += f"; the flaw also needs {cve.needs}, which a version does not show"
-    return CveMatch(cve, product.name, level, min(base, technology.confidence), reason, kev=cve.kev)
+    sure = confidence(Ground.VERSION, *doubts, sighting=technology.confidence)
+    return CveMatch(cve, product.name, level, sure, reason, kev=cve.kev)

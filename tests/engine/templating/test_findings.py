@@ -108,8 +108,9 @@ def test_an_own_check_and_a_template_at_one_file_are_one_finding() -> None:
     found = template_finding("/.env", {OWN.fingerprint: OWN})
     assert found.fingerprint == OWN.fingerprint
     assert [item.summary for item in found.evidence] == ["the file holds names and values", "template shop-old"]
-    assert (found.severity, found.confidence) == (Severity.HIGH, 0.92)
+    assert (found.severity, found.confidence) == (Severity.HIGH, 0.96)
     assert found.found_by == ("exposure.env", "template.shop-old"), "both must run again before it is fixed"
+    assert template_finding("/.env", {}).confidence == 0.92, "alone it counts whole, and both together for more"
     again = template_finding("/.env", {found.fingerprint: found})
     assert again == found, "said once"
 

@@ -13,6 +13,7 @@ from secrecon.engine.naming.records import TYPES, included, names_in
 from secrecon.engine.naming.search import Search
 from secrecon.engine.naming.walk import walk
 from secrecon.engine.phase import Judgement
+from secrecon.model.confidence import Ground, confidence
 from secrecon.model.dns import DnsAnswer
 from secrecon.model.errors import BudgetSpent, TargetError
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
@@ -173,7 +174,7 @@ def transfer_finding(answer: DnsAnswer, probe: ZoneTransferProbe) -> Finding:
         asset=probe.zone,
         location=probe.server,
         evidence_level=EvidenceLevel.BEHAVIOUR,
-        confidence=0.99,
+        confidence=confidence(Ground.RECORDS),
         evidence=(
             Evidence(
                 kind="dns",

@@ -13,6 +13,8 @@ import re2
 
 from secrecon.detect.evidence import excerpt, printable
 from secrecon.engine.templating.driver import Attempted, Job
+from secrecon.model.confidence import Doubt, Ground, confidence, together
+from secrecon.model.confidence import doubted as doubted_by
 from secrecon.model.finding import Evidence, EvidenceLevel, Finding, Severity
 from secrecon.model.trace import lines_of
 from secrecon.templates.execution.events import Found
@@ -23,11 +25,11 @@ MAX_REQUEST, MAX_RESPONSE, MAX_TEXT = 2_000, 3_000, 1_500
 MAX_REFERENCES, MAX_PLACE = 12, 300
 BY_VERSION = "Possible, by its version: "
 CLEAN = "asked, and the answer did not confirm it"
-UNCONFIRMED = 0.5
-"""What remains of a version's confidence when the template for it found nothing."""
-_CONFIDENCE = {EvidenceLevel.VERSION_RANGE: 0.6, EvidenceLevel.BEHAVIOUR: 0.92, EvidenceLevel.CALLBACK: 0.97}
-BY_LOOKUP = 0.85
-"""A callback that was a DNS lookup alone."""
+_GROUND = {
+    EvidenceLevel.VERSION_RANGE: Ground.VERSION,
+    EvidenceLevel.BEHAVIOUR: Ground.MATCHERS,
+    EvidenceLevel.CALLBACK: Ground.REQUEST_ALONE,
+}
 _TARGET = re2.compile(r"^\{\{(?:BaseURL|RootURL|Path)\}\}")
 _MARKER = re2.compile(r"\{\{([^{}]+)\}\}")
 
@@ -54,17 +56,18 @@ def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str
     first = max(found, key=lambda item: item.callback is not None)
     template, info = first.template, first.template.info
     level = _level(template, found)
-    confidence = _CONFIDENCE[level]
+    ground = _GROUND[level]
     if level is EvidenceLevel.CALLBACK and all(f.callback is None or f.callback.protocol == "dns" for f in found):
-        confidence = BY_LOOKUP
+        ground = Ground.LOOKUP_AND_MATCHERS
+    sure = confidence(ground)
     evidence = tuple(_evidence(template, item) for item in found[:3])
     before = _suggested(template, asset, known)
     if before is not None:
-        return _lifted(before, template, level, confidence, evidence)
+        return _lifted(before, template, level, sure, evidence)
     location = _location(first, asset)
     same = _at_the_place(template, asset, location, known)
     if same is not None:
-        return _joined(same, template, level, confidence, evidence)
+        return _joined(same, template, level, sure, evidence)
     cves = cve_ids(template)
     return Finding(
         check=check_of(template),
@@ -73,7 +76,7 @@ def finding_for(job: Job, asset: str, found: Sequence[Found], known: Mapping[str
         asset=asset,
         location=location,
         evidence_level=level,
-        confidence=confidence,
+        confidence=sure,
         evidence=evidence,
         description=_text(info.description) or f"The template {template.id} matched.",
         impact=_text(info.impact or info.metadata.get("impact", "") or info.description),
@@ -103,7 +106,7 @@ def doubted(attempt: Attempted, asset: str, known: Mapping[str, Finding]) -> Fin
     words = f"{before.description} The template {template.id} asked for the flaw itself and did not see it."
     return replace(
         before,
-        confidence=round(before.confidence * UNCONFIRMED, 2),
+        confidence=doubted_by(before.confidence, Doubt.NOT_CONFIRMED),
         evidence=(*before.evidence, told),
         description=words[:MAX_TEXT],
     )
@@ -140,17 +143,20 @@ def _at_the_place(template: Template, asset: str, location: str, known: Mapping[
 
 
 def _joined(
-    before: Finding, template: Template, level: EvidenceLevel, confidence: float, evidence: tuple[Evidence, ...]
+    before: Finding, template: Template, level: EvidenceLevel, sure: float, evidence: tuple[Evidence, ...]
 ) -> Finding:
-    """One finding with the evidence of both: the stronger level, the surer confidence, the worse severity. Said once each."""
+    """One finding with the evidence of both: the stronger level, the confidence of both, the worse severity. Said once each."""
     told = {item.summary for item in before.evidence}
     more = tuple(item for item in evidence if item.summary not in told)
     stronger = level.rank > before.evidence_level.rank
+    detections = [(before.evidence_level, before.confidence)]
+    if line_of(template) not in before.found_by:
+        detections.append((level, sure))
     return replace(
         before,
         severity=max(before.severity, severity_of(template.info.severity), key=lambda severity: severity.rank),
         evidence_level=level if stronger else before.evidence_level,
-        confidence=max(before.confidence, confidence),
+        confidence=max(sure, together(detections)),
         evidence=(*more, *before.evidence) if stronger else (*before.evidence, *more),
         oast_verified=before.oast_verified or level is EvidenceLevel.CALLBACK,
         found_by=tuple(dict.fromkeys((*(before.found_by or lines_of(before.check)), line_of(template)))),
@@ -158,7 +164,7 @@ def _joined(
 
 
 def _lifted(
-    before: Finding, template: Template, level: EvidenceLevel, confidence: float, evidence: tuple[Evidence, ...]
+    before: Finding, template: Template, level: EvidenceLevel, sure: float, evidence: tuple[Evidence, ...]
 ) -> Finding:
     """The version's finding, now verified; what the version said stays as evidence."""
     found_by = (*(before.found_by or lines_of(before.check)), line_of(template))
@@ -170,7 +176,7 @@ def _lifted(
         before,
         title=title,
         evidence_level=level,
-        confidence=max(before.confidence, confidence),
+        confidence=together(((before.evidence_level, before.confidence), (level, sure))),
         evidence=(*evidence, *before.evidence),
         description=f"{_text(template.info.description)} Verified on the target {how}.".strip()[:MAX_TEXT],
         oast_verified=before.oast_verified or level is EvidenceLevel.CALLBACK,
