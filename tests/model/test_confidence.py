@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from secrecon.model.confidence import DOUBTS, GROUNDS, MOST, Doubt, Ground, confidence, doubted, together
 from secrecon.model.finding import EvidenceLevel
 
-GROUND, DOUBT, LEVEL = (st.sampled_from(list(kind)) for kind in (Ground, Doubt, EvidenceLevel))
+GROUND, DOUBT, LEVEL = st.sampled_from(Ground), st.sampled_from(Doubt), st.sampled_from(EvidenceLevel)
 DOUBTED = st.frozensets(DOUBT)
 SURE = st.integers(1, 99).map(lambda number: number / 100)
 DETECTION = GROUND.map(lambda ground: (GROUNDS[ground][0], GROUNDS[ground][1]))

@@ -117,5 +117,6 @@ def together(detections: Iterable[tuple[EvidenceLevel, float]]) -> float:
     top = max((level for level, _ in every), key=lambda level: level.rank)
     same = [value for level, value in every if level is top]
     surest = max(same)
-    sum_ = 1.0 - (1.0 - surest) / 2 ** (len(same) - 1)
-    return max(surest, min(round(sum_, 2), MOST[top]), *(value for _, value in every))
+    agreed = 1.0 - (1.0 - surest) * 0.5 ** float(len(same) - 1)
+    bounded = min(round(agreed, 2), MOST[top])
+    return max([bounded, *(value for _, value in every)])
