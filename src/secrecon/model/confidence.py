@@ -116,7 +116,8 @@ def together(detections: Iterable[tuple[EvidenceLevel, float]]) -> float:
     every = list(detections)
     top = max((level for level, _ in every), key=lambda level: level.rank)
     same = [value for level, value in every if level is top]
-    surest = max(same)
-    agreed = 1.0 - (1.0 - surest) * 0.5 ** float(len(same) - 1)
-    bounded = min(round(agreed, 2), MOST[top])
-    return max([bounded, *(value for _, value in every)])
+    doubt = 1.0 - max(same)
+    for _ in same[1:]:
+        doubt /= 2
+    agreed = min(round(1.0 - doubt, 2), MOST[top])
+    return max(agreed, max(value for _, value in every))
