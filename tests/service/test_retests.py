@@ -92,6 +92,19 @@ async def test_another_accounts_finding_is_unknown(ctx: Context, ada: Caller, bo
             await action(ctx, bob, number)
 
 
+async def test_an_account_has_so_many_in_an_hour(
+    ctx: Context, ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await the_finding(ctx, ada)
+    monkeypatch.setattr(retests, "LIMIT", replace(retests.LIMIT, most=1))
+    await run(ctx, (await retest_finding(ctx, ada, number)).scan_id)
+    for _ in range(2):
+        with pytest.raises(Exhausted, match="too many retests"):
+            await retest_finding(ctx, ada, number)
+    await ctx.clock.sleep(3_601)
+    assert (await retest_finding(ctx, ada, number)).state == "waiting"
+
+
 async def test_what_cannot_be_looked_for_alone_is_told(
     ctx: Context, ada: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

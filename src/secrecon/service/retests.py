@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from secrecon.accounts import audit
+from secrecon.accounts import audit, throttling
 from secrecon.accounts.audit import Action
 from secrecon.accounts.caller import Caller
 from secrecon.accounts.targets import find_authorization
@@ -30,6 +30,8 @@ from secrecon.store.scans import StoredScan
 
 SECONDS, PAGES, MOST_FACTS = 180.0, 30, 2_000
 AT_ONCE = 5
+LIMIT = throttling.Limit("retest", 120, 3_600.0, "your account has asked for too many retests")
+"""They cost no credit, and each sends requests to somebody's server."""
 SHOWN = 20
 DRAWS = 8
 NOT_ALONE = (
@@ -77,6 +79,9 @@ async def retest_finding(ctx: Context, caller: Caller, finding_id: int) -> Retes
         under_way = await scans.retests_under_way(tx, caller.account_id)
         if under_way >= AT_ONCE:
             raise Exhausted(BUSY.format(count=under_way), 15)
+        refused = await throttling.count(tx, ctx.clock, LIMIT, f"account {caller.account_id}")
+        if refused is not None:  # what is rolled back with it is this one alone: the limit stays used up
+            raise refused
         spec = await _specify(ctx, tx, caller, last, retest)
         number = await _number(ctx, tx)
         now, info = ctx.clock.now(), ctx.engine.info
