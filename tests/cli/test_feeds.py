@@ -33,7 +33,7 @@ def test_from_nothing_to_another_machine(tmp_path: Path) -> None:
     assert {feed["state"] for feed in empty["feeds"]} == {"missing"}
     told = secrecon(one, "import", str(tmp_path / "n.json"), str(tmp_path / "junk"), "--quiet", code=1).stdout
     assert "nvd-n: taken in (1 record of 2026-11-20)" in told
-    assert "junk: the format is none of those" in told
+    assert "junk: not used: the format is none of those" in told
     assert ", in use" in told
     exported = secrecon(one, "export", str(tmp_path / "bundle"))
     key = exported.stdout.strip()

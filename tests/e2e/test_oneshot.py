@@ -29,7 +29,12 @@ def environment(lab: LabProcess | None = None) -> dict[str, str]:
     if lab is None:
         return {**outside, "SECRECON_DNS_SERVERS": "127.0.0.1:9"}
     servers = " ".join(f"{host}:{port}" for host, port in lab.description.name_servers)
-    return {**outside, "SECRECON_DNS_SERVERS": servers, "SECRECON_TLS_CA": lab.description.ca_file}
+    return {
+        **outside,
+        "SECRECON_DNS_SERVERS": servers,
+        "SECRECON_TLS_CA": lab.description.ca_file,
+        "SECRECON_RATE": "400",
+    }
 
 
 def run(*words: str, lab: LabProcess | None = None) -> subprocess.CompletedProcess[str]:

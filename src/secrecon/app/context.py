@@ -67,6 +67,7 @@ async def open_installation(
                     base_url=settings.base_url,
                     questions_an_hour=settings.llm_questions,
                     data_dir=settings.data_dir,
+                    budgets=settings.budgets,
                 ),
                 engine=build_engine(settings, clock, resolver, callbacks),
                 hooks=HookSender(settings.webhook_allow, resolver, settings.tls_ca),

@@ -25,8 +25,6 @@ from secrecon.model.finding import FindingStatus
 from secrecon.model.login import Login, checked_login
 from secrecon.model.record import Chunk, FindingRecord, Progress, ScanRecord
 from secrecon.model.scan import (
-    FULL_BUDGET,
-    QUICK_BUDGET,
     Attempt,
     EngineInfo,
     Outcome,
@@ -161,7 +159,7 @@ class OneShot:
             target=self.target,
             mode=self._mode,
             touch=self._touch if allowed else Touch.LIGHT,
-            budget=FULL_BUDGET if self._mode is ScanMode.FULL else QUICK_BUDGET,
+            budget=self._settings.budgets[self._mode],
             allow=self._settings.scope_allow,
             authorized_by="--allow on the command line" if allowed else "",
         )

@@ -7,6 +7,8 @@ names the variable, the value's problem and what is expected. Nothing here opens
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from secrecon.detect.service_rules import DEFAULT_PORTS, choose_ports
 from secrecon.engine.phases.probe import WEB_PORTS
 from secrecon.model.errors import BadInput, OperatorError
+from secrecon.model.scan import FULL_BUDGET, QUICK_BUDGET, Budget, ScanMode
 from secrecon.net.gate import AllowList
 
 PREFIX = "SECRECON_"
@@ -42,6 +45,9 @@ class Settings(BaseSettings):
     scope_allow: Words = Field(
         (),
         description="Names, addresses and CIDR blocks that may be scanned although they are private or local.",
+    )
+    rate: float = Field(
+        50.0, gt=0, le=10_000, description="Requests a second that a scan sends to one host at most."
     )
     base_url: str = Field("", description="The address users reach the server at; https makes cookies Secure.")
     trusted_proxies: Words = Field(
@@ -166,6 +172,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe level logged."
     )
+
+    @property
+    def budgets(self) -> Mapping[ScanMode, Budget]:
+        """What a scan of each mode may use, at the pace that is set."""
+        return {
+            ScanMode.QUICK: replace(QUICK_BUDGET, rate=self.rate),
+            ScanMode.FULL: replace(FULL_BUDGET, rate=self.rate),
+        }
 
     @property
     def template_cache(self) -> Path | None:

@@ -66,6 +66,7 @@ def lab_environment(lab: LabDescription, callback_dns_port: int) -> dict[str, st
         "SECRECON_OAST_HTTP_PORT": "0",
         "SECRECON_OAST_DNS_PORT": str(callback_dns_port),
         "SECRECON_LOG_LEVEL": "warning",
+        "SECRECON_RATE": "400",
     }
 
 
