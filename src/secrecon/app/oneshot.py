@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 
+from secrecon.app.browsing import need_browser
 from secrecon.app.language import language_of
 from secrecon.app.parts import (
     build_callbacks,
@@ -49,8 +50,9 @@ class OneShot:
     """A scan of one target.
 
     `allow`: what the operator may test; a target inside it gets active checks (and
-    intrusive ones where `intrusive`), any other only light ones. `login`: what it logs in with. `watch` is
-    told of progress. Raises BadInput for a bad target or allow entry, ScopeRefused for one that policy forbids.
+    intrusive ones where `intrusive`), any other only light ones. `login`: what it logs in with. `browser`: pages are
+    rendered too. `watch` is told of progress. Raises BadInput for a bad target or allow entry, ScopeRefused for one that
+    policy forbids, OperatorError where no browser is installed.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class OneShot:
         *,
         intrusive: bool = False,
         login: Login | None = None,
+        browser: bool = False,
     ) -> None:
         self.target: Target = parse_target(target)
         checked = checked_login(login, self.target) if login is not None else None
         self.watch: Callable[[Progress | Chunk], None] = lambda _: None
         self._settings = settings
+        self._browser = need_browser(settings) if browser else None
         self._mode = mode
         self._given = AllowList(allow)
         self._touch = Touch.INTRUSIVE if intrusive else Touch.ACTIVE
@@ -101,7 +105,7 @@ class OneShot:
         addresses = await self._addresses()
         spec = self._spec(addresses)
         async with self._hearing(addresses) as callbacks:
-            engine = build_engine(self._settings, self._clock, self._resolver, callbacks)
+            engine = build_engine(self._settings, self._clock, self._resolver, callbacks, browser=self._browser)
             self._steps = engine.steps(spec)
             await engine.run(spec, self._log)
         return await self._told(self._record(spec, engine.info))
@@ -162,6 +166,7 @@ class OneShot:
             budget=self._settings.budgets[self._mode],
             allow=self._settings.scope_allow,
             authorized_by="--allow on the command line" if allowed else "",
+            browser=self._browser is not None,
         )
 
     def _reachable_listener(self, addresses: tuple[str, ...]) -> Settings:

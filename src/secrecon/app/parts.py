@@ -38,6 +38,7 @@ from secrecon.model.errors import OperatorError
 from secrecon.model.scan import EngineInfo
 from secrecon.net.clock import Clock, SystemClock
 from secrecon.net.passive import PassiveFetcher
+from secrecon.net.rendering import OpenBrowser
 from secrecon.net.resolver import Resolver
 from secrecon.net.tls import trust_also
 from secrecon.oast.callbacks import EmbeddedCallbacks, ServerCallbacks
@@ -82,6 +83,7 @@ def build_phases(
     clock: Clock | None = None,
     library: Library | None = None,
     prints: Prints | None = None,
+    browser: OpenBrowser | None = None,
 ) -> Sequence[Phase | Dialogue]:
     """The pipeline in order."""
     armory, clock = armory or Armory(settings), clock or SystemClock()
@@ -94,7 +96,7 @@ def build_phases(
         NamesPhase(settings.web_ports),
         ServicesPhase(services, services.chosen(settings.service_ports), NmapFile(settings, services).patterns),
         FingerprintPhase(prints.current),
-        CrawlPhase(),
+        CrawlPhase(browser),
         MetNamesPhase(settings.web_ports),
         MatchPhase(library.current),
         HygienePhase(),
@@ -175,13 +177,17 @@ def build_info(library: Library, armory: Armory | None = None, prints: Prints | 
 
 
 def build_engine(
-    settings: Settings, clock: Clock, resolver: Resolver, callbacks: EmbeddedCallbacks | ServerCallbacks | None
+    settings: Settings,
+    clock: Clock,
+    resolver: Resolver,
+    callbacks: EmbeddedCallbacks | ServerCallbacks | None,
+    browser: OpenBrowser | None = None,
 ) -> Engine:
-    """The engine with every phase."""
+    """The engine with every phase. `browser`: opens Chromium for scans that ask for it."""
     core, armory = load_core(), Armory(settings)
     library, prints = Library(settings, core), Prints(settings)
     return Engine(
-        phases=build_phases(settings, core, armory, clock, library, prints),
+        phases=build_phases(settings, core, armory, clock, library, prints, browser),
         info=lambda: build_info(library, armory, prints),
         clock=clock,
         resolver=resolver,

@@ -78,6 +78,13 @@ class Settings(BaseSettings):
         "auto",
         description="nmap's file of probes, whose patterns help to name services: auto (where it is installed), off, or a path.",
     )
+    chromium: Path | None = Field(
+        None, description="Chromium that `secrecon scan --browser` renders pages with; empty: the one on the PATH."
+    )
+    chromium_sandbox: bool = Field(
+        True,
+        description="False: Chromium runs without its own sandbox, as it must for root; only where something else isolates it.",
+    )
     tls_ca: Path | None = Field(
         None, description="PEM file of certificate authorities to trust beside the system's."
     )

@@ -73,6 +73,11 @@ def _fail_on(_: click.Context, __: click.Parameter, value: str | None) -> FailOn
     help="With --allow: run templates too that write, delete, run commands, log in or make the target wait.",
 )
 @click.option(
+    "--browser",
+    is_flag=True,
+    help="Render some pages of each service in Chromium, which must be installed, to see what only scripts make.",
+)
+@click.option(
     "--login",
     type=click.File("rb"),
     metavar="FILE",
@@ -99,6 +104,7 @@ def scan(
     ports: str | None,
     templates: Path | None,
     intrusive: bool,
+    browser: bool,
     login: BinaryIO | None,
     header: tuple[str, ...],
     cookie: tuple[str, ...],
@@ -125,7 +131,7 @@ def scan(
     if intrusive and not allow:
         raise BadInput("--intrusive needs --allow, which says that you may test the target", "intrusive")
     user = read_login(login, header, cookie)
-    one = OneShot(settings, target, ScanMode(mode), allow, intrusive=intrusive, login=user)
+    one = OneShot(settings, target, ScanMode(mode), allow, intrusive=intrusive, login=user, browser=browser)
     console = stderr_console()
     record = uvloop.run(_run(one, console, quiet))
     report = reports.build(record)

@@ -130,7 +130,7 @@ class ScanSpec:
     `touch`: the highest level this target is authorized for. `allow`: the operator's scope allow-list at that
     time (host names, addresses or CIDR blocks). `authorized_by`: who authorized active checks, or "". `revisit`: what is
     asked for again in any mode, so that what is gone can be told from what was not looked at. `retest`: the
-    finding that is looked for again, None for a whole scan.
+    finding that is looked for again, None for a whole scan. `browser`: some pages are rendered in Chromium too.
     """
 
     scan_id: str
@@ -142,6 +142,7 @@ class ScanSpec:
     authorized_by: str = ""
     revisit: tuple[Revisit, ...] = ()
     retest: Retest | None = None
+    browser: bool = False
 
 
 @dataclass(frozen=True, slots=True)

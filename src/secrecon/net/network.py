@@ -1,7 +1,8 @@
 """The only door out, for one scan: every request passes the scope gate, the budget and the host's pace, in this order.
 
 Phases and the engine talk to this class alone. Redirects are followed only where the gate admits them; one that it
-refuses ends the exchange with the redirect itself, and is written down in `refusals`.
+refuses ends the exchange with the redirect itself, and is written down in `refusals`; so is what a rendered page asked
+for and may not have.
 """
 
 from __future__ import annotations
@@ -121,6 +122,15 @@ class Network:
         """
         exchange = await self._exchanged(request, follow, body_cap, user=user)
         return self.identity.hidden(exchange) if user and self.identity is not None else exchange
+
+    async def browsed(self, request: HttpRequest, body_cap: int) -> HttpExchange | None:
+        """As `http` without redirects, for what a page in a browser asked for, as the user where there is one. None where
+        the gate refuses it, as it would a redirect: our own listener is refused too. Raises as `http` does."""
+        if not await self._may_follow(request):
+            return None
+        return await self.http(
+            request, body_cap=min(body_cap, self._budget.body_cap), user=self.identity is not None
+        )
 
     async def log_in(self, request: HttpRequest, follow: int) -> HttpExchange:
         """As `http` for the user, with the secrets still in what comes back: to log in by, never to be kept or shown."""

@@ -16,21 +16,25 @@ from typing import TypeVar
 
 from secrecon.detect import graphql
 from secrecon.detect.acting import refusal
-from secrecon.detect.content import Content, read_content, read_title
+from secrecon.detect.content import ACTS, Content, Target, read_content, read_title
 from secrecon.detect.graphql import MAX_QUERIES
+from secrecon.detect.links import is_static
 from secrecon.detect.mentions import names_in
+from secrecon.detect.pagekind import kind
 from secrecon.engine.crawling.frontier import Frontier, is_script
 from secrecon.engine.ledger import attempts_from, merge, pushed_back
 from secrecon.engine.phase import Judgement
 from secrecon.engine.view import ScanView
 from secrecon.model.asset import Fact, Link, Page, RequestShape, ToldName
-from secrecon.model.http import HttpExchange, HttpRequest
+from secrecon.model.http import HttpExchange, HttpReply, HttpRequest
 from secrecon.model.probe import HttpProbe, Reply
 from secrecon.model.scan import Attempt, Outcome, PhaseName, ScanMode, Touch
 from secrecon.model.target import Origin, TargetKind
+from secrecon.net.rendering import Rendered
 
 CHECK, ACTING, HOSTS = "crawl.pages", "crawl.acting-links", "crawl.hosts"
 GRAPHQL = "crawl.graphql"
+BROWSER = "crawl.browser"
 UNFINISHED = "not finished"
 ALIKE = "more addresses were like pages that had shown nothing new any more"
 CIRCLES = "addresses that lead round in circles were not entered"
@@ -87,9 +91,11 @@ class Walk:
         self._chosen: list[HttpProbe] = []
         self._resolved = {resolution.name for resolution in view.resolutions}
         self._lines: dict[tuple[str, str], Attempt] = {
-            k: a for k, a in view.attempts.items() if k[0] in (CHECK, GRAPHQL)
+            k: a for k, a in view.attempts.items() if k[0] in (CHECK, GRAPHQL, BROWSER)
         }
         self._notes: dict[str, dict[str, None]] = {}
+        self._views: dict[Origin, dict[str, str]] = {origin: {} for origin in self.origins}
+        self._viewed: set[tuple[Origin, str]] = set()
         self._remember(view)
 
     def _see(self, link: Link) -> None:
@@ -104,6 +110,7 @@ class Walk:
                 if page.url.startswith(f"{origin}/"):
                     target = page.url[len(str(origin)) :]
                     self.frontier.visit(origin, target, page.structure, sources.get(page.url, ""))
+                    self._show(origin, target, page)
         for link in view.links:
             self.frontier.add(link)
             self._see(link)
@@ -160,6 +167,7 @@ class Walk:
         content = self._content(reply.http)
         page = _page(reply.http, content, depth, probe.user)
         self.frontier.visit(request.origin, request.target, page.structure)
+        self._show(request.origin, request.target, page)
         yield from self._new(page)
         if request.target in KNOWN and reply.http.reply.status >= 400:
             return
@@ -208,6 +216,51 @@ class Walk:
                     self._shapes += 1
                     self._paths[path] += 1
                     yield shape
+
+    def _show(self, origin: Origin, target: str, page: Page) -> None:
+        """Note a page that a browser would show: the first of its kind."""
+        if page.status == 200 and page.structure and not refusal(target):
+            self._views[origin].setdefault(kind(target), target)
+
+    def to_render(self, origin: Origin) -> str | None:
+        """A page of a kind that was not rendered yet, where the walk began first; None where there is none."""
+        views = self._views[origin]
+        ordered = [*(t for t in self._starts(origin) if t in views.values()), *views.values()]
+        for target in ordered:
+            if (origin, kind(target)) not in self._viewed:
+                self._viewed.add((origin, kind(target)))
+                return target
+        return None
+
+    def was_rendered(self, origin: Origin) -> bool:
+        """Whether the ledger has the browser's line for a service."""
+        return (BROWSER, str(origin)) in self._lines
+
+    def tell(self, lines: Iterable[Attempt]) -> Iterable[Attempt]:
+        """Take lines of the ledger in, and give them back."""
+        for line in lines:
+            self._lines[line.check, line.asset] = line
+            yield line
+
+    def learn_rendered(self, page: Rendered, shapes: Sequence[RequestShape]) -> list[Judgement]:
+        """The facts of a page as it was after its scripts. `shapes`: the requests that its scripts made."""
+        if page.origin not in self.origins:
+            return []
+        self._viewed.add((page.origin, kind(page.target)))
+        request = HttpRequest(page.origin, target=page.target)
+        content = read_content(request, _as_reply(page), set(self.origins).__contains__)
+        links = [replace(t, source="browser") if t.source == "html" else t for t in content.links]
+        asked = [wish for wish in page.wishes if wish.sent and wish.origin in self.origins]
+        links += [Target(wish.origin, wish.target, "browser") for wish in asked]
+        for found in links:
+            path = found.target
+            if found.source != ACTS and not (is_script(path) or is_static(path) or refusal(path)):
+                self._views[found.origin].setdefault(kind(path), path)
+        for wish in asked:  # an answer for scripts is no page
+            self._viewed.add((wish.origin, kind(wish.target)))
+        kept = [shape for shape in shapes if shape.origin in self.origins]
+        content = replace(content, links=tuple(links), shapes=(*content.shapes, *kept))
+        return list(self._facts(content, 0))
 
     def last(self) -> list[HttpProbe]:
         """Once the pages are read: the question that an open GraphQL endpoint answers, where active checks are allowed."""
@@ -301,6 +354,14 @@ class Walk:
 def origins_of(view: ScanView) -> tuple[Origin, ...]:
     """The web services of the scan."""
     return tuple(dict.fromkeys(service.origin for service in view.web if service.origin is not None))
+
+
+def _as_reply(page: Rendered) -> HttpReply:
+    body = page.html.encode("utf-8", "replace")
+    return HttpReply(
+        200, "OK", (("content-type", "text/html; charset=utf-8"),), body, b"", body, b"",
+        truncated=False, problems=(), elapsed=0.0, address="",
+    )  # fmt: skip
 
 
 def _page(exchange: HttpExchange, content: Content, depth: int, user: bool) -> Page:
