@@ -219,7 +219,7 @@ class Walk:
 
     def _show(self, origin: Origin, target: str, page: Page) -> None:
         """Note a page that a browser would show: the first of its kind."""
-        if page.status == 200 and page.structure and not refusal(target):
+        if page.status == 200 and page.structure and target not in KNOWN and not refusal(target):
             self._views[origin].setdefault(kind(target), target)
 
     def to_render(self, origin: Origin) -> str | None:
