@@ -133,7 +133,7 @@ class Browser:
             why = visit.trouble or str(error).splitlines()[0][:120]
             raise ProtocolBroken(f"{origin}{target} did not open in Chromium: {why}") from error
         finally:
-            visit.over = True
+            await visit.end()
             if context is not None:
                 with contextlib.suppress(PlaywrightError, TimeoutError):  # one that hangs ends with the browser
                     async with asyncio.timeout(CLOSE_SECONDS):
@@ -152,7 +152,8 @@ class _Visit:
         self._refused: dict[str, None] = {}
         self.spent: BudgetSpent | None = None
         self.trouble = ""
-        self.over = False
+        self._over = False
+        self._under_way: set[asyncio.Task[HttpReply | None]] = set()
         self._context: BrowserContext | None = None
 
     async def hold(self, context: BrowserContext) -> Rendered:
@@ -172,6 +173,13 @@ class _Visit:
         wishes, refused = tuple(self._wishes.values()), tuple(self._refused)
         return Rendered(place[0], place[1], html, wishes, refused, self.trouble)
 
+    async def end(self) -> None:
+        """Ask for nothing more, and end what is under way."""
+        self._over = True
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
     async def _dom(self, page: Page) -> str:
         try:
             told: object = await page.evaluate(_DOM)
@@ -183,13 +191,21 @@ class _Visit:
     async def _answer(self, route: Route) -> None:
         """Ask for what the page asked for, where it may be asked for; else the page is told that it failed."""
         try:
-            reply = None if self.over else await self._fetch(route.request)
+            reply = None if self._over else await self._ended(route.request)
             if reply is None:
                 await route.abort("blockedbyclient")
             else:
                 await route.fulfill(status=reply.status, headers=_headers(reply), body=reply.body)
         except PlaywrightError:
             return  # the page is gone, so nobody waits for this answer
+
+    async def _ended(self, asked: Request) -> HttpReply | None:
+        """As `_fetch`, which `end` ends too."""
+        task = asyncio.create_task(self._fetch(asked))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
 
     async def _fetch(self, asked: Request) -> HttpReply | None:
         place = location_of(self._start, asked.url.partition("#")[0])
