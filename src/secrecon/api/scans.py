@@ -20,8 +20,9 @@ from secrecon.model.scan import ScanMode
 from secrecon.report import FORMATS, THRESHOLDS, parse_fail_on, render, to_json
 from secrecon.report.bundle import MEDIA_TYPE as BUNDLE_TYPE
 from secrecon.service.answers import ScanRequest
+from secrecon.service.comparing import read_whole_report
 from secrecon.service.proof import read_bundle
-from secrecon.service.reports import NO_REPORT, read_report, read_verdict
+from secrecon.service.reports import NO_REPORT, read_verdict
 from secrecon.service.scans import cancel_scan, read_status, submit_scan
 
 router = APIRouter(tags=["scans"])
@@ -149,7 +150,7 @@ async def report(ctx: Ctx, caller: AnyCaller, client: Client, db_scan_id: DbScan
     """The complete report. Whoever holds the link of a scan started through the API may read it, unless the account or
     the deployment says that reports need a key; a dashboard scan's report is its account's alone. Unknown and forbidden
     are both 404. A scan that still runs gives what is known so far."""
-    found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
+    found = await read_whole_report(ctx, read_report_id(db_scan_id), caller, client)
     return Response(await run_in_threadpool(to_json, found), media_type="application/json")
 
 
@@ -192,7 +193,7 @@ async def export(
         content, name = await read_bundle(ctx, read_report_id(db_scan_id), caller, client)
         media_type = BUNDLE_TYPE
     else:
-        found = await read_report(ctx, read_report_id(db_scan_id), caller, client)
+        found = await read_whole_report(ctx, read_report_id(db_scan_id), caller, client)
         loop = asyncio.get_running_loop()
         content, media_type, name = await loop.run_in_executor(_RENDERERS, render, found, format)
     return Response(

@@ -35,6 +35,7 @@ from secrecon.report.grade import grade
 from secrecon.report.narrative import as_text, tell
 from secrecon.report.prose import written
 from secrecon.report.risk import weight
+from secrecon.report.since import STANDS_ALONE, Since
 from secrecon.report.text import block, iso, line
 
 MOST_EVIDENCE = 20
@@ -45,13 +46,13 @@ MAX_CHANGE = 900
 LEFT_OUT = "[left out: the report holds the evidence of the worst findings, up to 100 million characters]"
 
 
-def build(record: ScanRecord) -> Report:
-    """The report of a scan, finished or not."""
+def build(record: ScanRecord, since: Since = STANDS_ALONE) -> Report:
+    """The report of a scan, finished or not. `since`: what changed since the scan before, where that was looked at."""
     facts = _facts(record)
     coverage = read_coverage(record, facts.self_test)
     graded = grade(facts, coverage)
     told = written(facts, graded.letter, tell(facts, coverage, graded), record.draft)
-    return Report(facts, coverage, graded, told.sections, told.source, told.note, as_text(told.sections))
+    return Report(facts, coverage, graded, told.sections, told.source, told.note, as_text(told.sections), since)
 
 
 def briefing_of(record: ScanRecord, mark: str, letters: int) -> Briefing | None:

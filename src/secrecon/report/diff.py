@@ -253,4 +253,4 @@ def _side(side: Snapshot) -> dict[str, JsonValue]:
 
 
 def _told(reason: Reason) -> dict[str, JsonValue]:
-    return {"because": reason.because.value, "detail": reason.words}
+    return {"because": reason.because.value, "detail": line(reason.words)}

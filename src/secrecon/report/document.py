@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from secrecon.model.finding import NOTHING_KNOWN, EvidenceLevel, FindingStatus, Severity, Threat
 from secrecon.model.scan import Outcome, PhaseName, ScanMode, ScanStatus
+from secrecon.report.since import STANDS_ALONE, Since
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,7 +472,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole document. `narrative_source`: "deterministic" or "model"; `narrative_note` says it in a sentence for people."""
+    """The whole document. `narrative_source`: "deterministic" or "model"; `narrative_note` says it in a sentence for people.
+    `since`: what changed since the scan before."""
 
     facts: Facts
     coverage: Coverage
@@ -480,6 +482,7 @@ class Report:
     narrative_source: str
     narrative_note: str
     report_text: str
+    since: Since = STANDS_ALONE
 
     @property
     def risk_score(self) -> str:

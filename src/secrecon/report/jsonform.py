@@ -26,6 +26,7 @@ from secrecon.report.document import (
 from secrecon.report.mending import check_the_fix
 from secrecon.report.owasp import top_ten
 from secrecon.report.risk import arithmetic, weight
+from secrecon.report.since import since_document
 
 Json = dict[str, JsonValue]
 
@@ -62,6 +63,7 @@ def as_document(report: Report) -> Json:
         "kev_count": facts.kev_count,
         "cve_count": facts.cve_count,
         "findings": [finding_document(finding) for finding in facts.findings],
+        "since_last_scan": since_document(report.since),
         "oast_interactions": [_hit(hit) for hit in facts.hits],
         "oast_self_test": _self_test(facts),
         "coverage": _coverage(report.coverage),

@@ -12,10 +12,12 @@ from secrecon.report.causes import root_causes
 from secrecon.report.document import EvidenceItem, Report, ReportFinding
 from secrecon.report.matrix import areas_tested
 from secrecon.report.risk import arithmetic
+from secrecon.report.since import MEANING, TITLE, made_with, rows, summary
 from secrecon.report.text import count, listed
 
 _SPECIAL = {ord(c): "\\" + c for c in "\\`*_[]|~$@"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
 _BLOCK_STARTS = "#+-=:"
+MOST_CHANGES = 1_000
 
 
 def to_markdown(report: Report) -> bytes:
@@ -37,6 +39,7 @@ def to_markdown(report: Report) -> bytes:
     parts.extend(_finding(finding) for finding in facts.findings)
     if not facts.findings:
         parts.append(_nothing(report))
+    parts.extend([f"## {TITLE}", *_since(report)])
     parts.extend(["## Coverage", _coverage(report), "## Grade arithmetic", _grade(report)])
     parts.extend(["## Callbacks", _hits(report)])
     return ("\n\n".join(part for part in parts if part) + "\n").encode("utf-8")
@@ -76,6 +79,21 @@ def _causes(report: Report) -> str:
         for cause in root_causes(report.facts.findings)
     ]
     return _table(("What", "Severity", "Findings", "Where", "How we know"), rows)
+
+
+def _since(report: Report) -> Iterable[str]:
+    yield escape(summary(report.since))
+    if report.since.difference is None:
+        return
+    yield "\n".join(f"- {escape(words)}" for words in made_with(report.since))
+    changed, left = rows(report.since, MOST_CHANGES)
+    if changed:
+        yield _table(
+            ("Change", "Severity", "What", "Where", "Why"),
+            [(row.change, row.severity, row.title, row.place, row.why) for row in changed],
+        )
+        yield f"{count(left, 'more change')}: see the JSON export." if left else ""
+        yield escape(MEANING)
 
 
 def _nothing(report: Report) -> str:

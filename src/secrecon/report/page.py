@@ -21,6 +21,8 @@ from secrecon.report.matrix import SHORT, areas_tested, cell_words, check_rows, 
 from secrecon.report.mending import check_the_fix
 from secrecon.report.owasp import top_ten
 from secrecon.report.risk import arithmetic
+from secrecon.report.since import MEANING, TITLE, made_with, summary
+from secrecon.report.since import rows as rows_since
 from secrecon.report.text import clock_time, count, day, is_link
 from secrecon.report.timeline import moments
 
@@ -35,6 +37,7 @@ CONTENT_SECURITY_POLICY = (
 MOST_TERMS = 200
 MOST_NAMED = 200
 MOST_HITS = 500
+MOST_CHANGES = 400
 MOST_CHECKS = 400
 MOST_MOMENTS = 40
 BAR_WIDTH = 270
@@ -101,6 +104,7 @@ def view(report: Report) -> dict[str, object]:
     rows = term_rows(report)
     hits = report.facts.hits
     checks = check_rows(report.coverage)
+    changed, left = rows_since(report.since, MOST_CHANGES)
     return {
         "report": report,
         "facts": report.facts,
@@ -108,6 +112,12 @@ def view(report: Report) -> dict[str, object]:
         "area_bars": area_bars(report.coverage.areas),
         "causes": root_causes(report.facts.findings),
         "basis": BASIS,
+        "since_title": TITLE,
+        "since_words": summary(report.since),
+        "since_made_with": made_with(report.since),
+        "since_rows": changed,
+        "since_left": left,
+        "since_meaning": MEANING,
         "terms": rows[:MOST_TERMS],
         "terms_left": _rest(rows[MOST_TERMS:]),
         "weightless": sum(term.points <= 0 for term in report.grade.terms),

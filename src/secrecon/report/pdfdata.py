@@ -14,6 +14,7 @@ from secrecon.report.document import EvidenceItem, Report, ReportFinding
 from secrecon.report.matrix import SHORT, areas_tested, cell_words, matrix
 from secrecon.report.pdftext import listing, prose
 from secrecon.report.risk import arithmetic
+from secrecon.report.since import MEANING, made_with, rows, summary
 from secrecon.report.text import count, day, is_link, listed
 from secrecon.report.timeline import moments
 
@@ -30,6 +31,7 @@ MOST_EVIDENCE = 2
 MOST_LINES, MOST_CHARACTERS = 40, 3_000
 MOST_ASSETS = 40
 MOST_MOMENTS = 30
+MOST_CHANGES = 60
 CHART = 100.0
 
 
@@ -63,6 +65,7 @@ def pdf_document(report: Report) -> Json:
         "nothing": _nothing(report),
         "tested": [prose(entry.words) for entry in areas_tested(report.coverage)],
         "gaps": [prose(gap) for gap in report.coverage.gaps],
+        "since": _since(report),
         "matrix": _matrix(report),
         "groups": _groups(report),
         "steps": [
@@ -79,6 +82,20 @@ def pdf_document(report: Report) -> Json:
         "method": _method(report),
         "feeds": [[prose(f.name), f.date, f"{f.rows:,}", prose(f.note) or "–"] for f in facts.feeds],
         "footer": f"SecRecon {facts.engine_version} · scan {facts.scan_id}",
+    }
+
+
+def _since(report: Report) -> Json:
+    changed, left = rows(report.since, MOST_CHANGES)
+    return {
+        "words": prose(summary(report.since)),
+        "made_with": [prose(words) for words in made_with(report.since)],
+        "rows": [
+            [row.change, row.severity, prose(row.title[:300]), prose(row.place[:300]), prose(row.why[:600])]
+            for row in changed
+        ],
+        "left": _more(left, "more change"),
+        "meaning": prose(MEANING) if changed else "",
     }
 
 

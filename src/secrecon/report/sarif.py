@@ -18,6 +18,7 @@ from secrecon.model.scan import ScanStatus
 from secrecon.report.document import Report, ReportFinding
 from secrecon.report.markdown import escape
 from secrecon.report.risk import level_of
+from secrecon.report.since import states
 from secrecon.report.text import is_link
 
 Json = dict[str, JsonValue]
@@ -56,6 +57,7 @@ def to_sarif(report: Report) -> bytes:
         if finding.status is not FindingStatus.FIXED and not finding.gone
     ]
     rules = _rules(found)
+    known = states(report.since)
     order = {check: index for index, check in enumerate(rules)}
     log: Json = {
         "$schema": SCHEMA,
@@ -72,7 +74,9 @@ def to_sarif(report: Report) -> bytes:
                 },
                 "automationDetails": {"id": f"secrecon/{quote(report.facts.target, safe='')}/"},
                 "invocations": [_invocation(report)],
-                "results": [_result(finding, order[finding.check]) for finding in found],
+                "results": [
+                    _result(finding, order[finding.check], known.get(finding.fingerprint)) for finding in found
+                ],
                 "columnKind": "utf16CodeUnits",
                 "properties": {
                     "target": report.facts.target,
@@ -127,7 +131,7 @@ def _words(check: str) -> list[str]:
     return "".join(c if c.isalnum() else " " for c in check).split()
 
 
-def _result(finding: ReportFinding, index: int) -> Json:
+def _result(finding: ReportFinding, index: int, baseline: str | None) -> Json:
     proof = "; ".join(item.summary for item in finding.evidence if item.summary)
     message = f"{finding.title} at {finding.place}." + (f" {proof}" if proof else "")
     result: Json = {
@@ -161,6 +165,8 @@ def _result(finding: ReportFinding, index: int) -> Json:
             "status": str(finding.status),
         },
     }
+    if baseline is not None:
+        result["baselineState"] = baseline
     if finding.set_aside:
         why = f"marked as {finding.status.replace('_', ' ')}"
         why += f": {finding.triage.reason}" if finding.triage is not None and finding.triage.reason else ""

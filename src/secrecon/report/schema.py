@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.model.scan import Outcome, PhaseName, ScanMode, ScanStatus
+from secrecon.report.diff import Because, Change
 
 VERSION = 1
 ID = f"urn:secrecon:schema:report:{VERSION}"
@@ -321,6 +322,56 @@ class Engine(BaseModel):
     rules_digest: str
 
 
+class Told(BaseModel):
+    """What made the difference: the target, our rules, a feed, or what was covered."""
+
+    because: Because
+    detail: str
+
+
+class Side(BaseModel):
+    """One of the two scans."""
+
+    db_scan_id: Count
+    scan_mode: ScanMode
+    finished_at: Time | None
+
+
+class Changed(BaseModel):
+    """What became of one finding. `differs`: what about it is otherwise; `reasons`: why, empty where nothing changed."""
+
+    change: Change
+    id: Count
+    fingerprint: str
+    check: str
+    title: str
+    severity: Severity
+    evidence_level: EvidenceLevel
+    asset: str
+    location: str
+    status: FindingStatus
+    differs: list[str]
+    reasons: list[Told]
+
+
+class Difference(BaseModel):
+    """From one scan to the next. `made_with`: what the two were made with that is not the same."""
+
+    target: str
+    from_scan: Side
+    to_scan: Side
+    counts: dict[Change, Count]
+    made_with: list[Told]
+    findings: list[Changed]
+
+
+class SinceLastScan(BaseModel):
+    """What changed since the scan of the target before. `difference` is null where nothing was compared; `summary` says why."""
+
+    summary: str
+    difference: Difference | None
+
+
 class ReportDocument(BaseModel):
     """A scan report of SecRecon. Findings are ordered worst first, callbacks by time."""
 
@@ -347,6 +398,7 @@ class ReportDocument(BaseModel):
     kev_count: Count
     cve_count: Count
     findings: list[Finding]
+    since_last_scan: SinceLastScan
     oast_interactions: list[Callback]
     oast_self_test: SelfTest | None
     coverage: Coverage

@@ -17,15 +17,15 @@ from secrecon.model.record import ScanRecord
 from secrecon.model.scan import ScanMode
 from secrecon.model.target import parse_target
 from secrecon.report.diff import Change, Diff, compare
+from secrecon.report.since import FIRST, NONE_OPEN, RUNNING, Since
 from secrecon.report.snapshot import Snapshot, snapshot_of
 from secrecon.service.context import Context
 from secrecon.service.reports import owns_report, read_record
 from secrecon.store import records, scans
 from secrecon.store.database import Reading
 
-FIRST = "This is the first finished scan of its target: there is nothing before it to compare with."
 NAME_BOTH = "Which scan was before is for the account alone. Name the other report that you have, as from."
-RUNNING = "Only finished scans can be compared: {name} has not ended."
+UNFINISHED = "Only finished scans can be compared: {name} has not ended."
 MOST_POINTS = 20
 LOOK_BACK = 200
 
@@ -63,7 +63,7 @@ async def compare_scans(ctx: Context, later: int, earlier: int | None, caller: C
     old = await read_record(ctx, earlier, caller, client)
     for record in (old, new):
         if not record.status.is_final:
-            raise Conflict(RUNNING.format(name=f"report {record.db_scan_id}"))
+            raise Conflict(UNFINISHED.format(name=f"report {record.db_scan_id}"))
     return await asyncio.to_thread(_compared, old, new)
 
 
@@ -79,6 +79,36 @@ async def before(ctx: Context, record: ScanRecord) -> int | None:
             return None
         every = await scans.finished_of(tx, scan.account_id, scan.spec.target.url, LOOK_BACK)
     return next((one.db_scan_id for one in every if one.id < scan.id and one.archived is None), None)
+
+
+async def read_whole_report(ctx: Context, db_scan_id: int, caller: Caller | None, client: str) -> report.Report:
+    """The report with what changed since the scan before, for whoever may read it. A reader who holds no more than the link is
+    told of earlier reports only that are open by link too. Raises as `read_record`."""
+    record = await read_record(ctx, db_scan_id, caller, client)
+    if not record.status.is_final:
+        return await asyncio.to_thread(report.build, record, Since(note=RUNNING))
+    earlier, ours = await _before(ctx, db_scan_id, caller)
+    if earlier is None:
+        return await asyncio.to_thread(report.build, record, Since(note=FIRST if ours else NONE_OPEN))
+    async with ctx.db.reading() as tx:
+        old = await _record(tx, earlier, ctx.clock.now())
+    return await asyncio.to_thread(_whole, old, record)
+
+
+async def _before(ctx: Context, db_scan_id: int, caller: Caller | None) -> tuple[int | None, bool]:
+    """The finished scan before this one that the reader may read, and whether the reader is its account."""
+    async with ctx.db.reading() as tx:
+        scan = await scans.by_db_id(tx, db_scan_id)
+        if scan is None:
+            return None, False
+        every = await scans.finished_of(tx, scan.account_id, scan.spec.target.url, LOOK_BACK)
+    ours = caller is not None and caller.account_id == scan.account_id
+    earlier = (one for one in every if one.id < scan.id and one.archived is None and (ours or one.via_api))
+    return next((one.db_scan_id for one in earlier), None), ours
+
+
+def _whole(old: ScanRecord, new: ScanRecord) -> report.Report:
+    return report.build(new, Since(_compared(old, new), ""))
 
 
 async def trend(ctx: Context, caller: Caller, target: str, limit: int = MOST_POINTS) -> tuple[TrendPoint, ...]:
