@@ -21,7 +21,7 @@ from secrecon.report.diff import Change, compare
 from secrecon.report.markdown import MOST_CHANGES as MARKDOWN
 from secrecon.report.page import MOST_CHANGES as HTML
 from secrecon.report.pdfdata import MOST_CHANGES as PDF
-from secrecon.report.since import ALONE, FIRST, NONE_OPEN, RUNNING, Since, rows, states, summary
+from secrecon.report.since import ALONE, FIRST, NOT_OURS, RUNNING, Since, rows, states, summary
 from secrecon.report.snapshot import snapshot_of
 
 LATER = NOW + 86_400.0
@@ -90,7 +90,7 @@ def test_people_read_what_changed_and_why(report: Report, format_: str) -> None:
         assert "the same check ran both times" in text
 
 
-NOTES = (ALONE, FIRST, NONE_OPEN, RUNNING)
+NOTES = (ALONE, FIRST, NOT_OURS, RUNNING)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from secrecon.report.text import line, listed
 TITLE = "Since the last scan"
 ALONE = "This report was made without looking at any earlier scan."
 FIRST = "This is the first finished scan of its target: there is nothing before it to compare with."
-NONE_OPEN = "No earlier report of this target is open to readers of this link, so nothing is compared."
+NOT_OURS = "What changed since the scan before is told to the account alone."
 RUNNING = "The scan has not ended: it is compared with the one before once it has."
 WORDS = {
     Change.REGRESSED: "regressed",

@@ -17,7 +17,7 @@ from secrecon.model.record import ScanRecord
 from secrecon.model.scan import ScanMode
 from secrecon.model.target import parse_target
 from secrecon.report.diff import Change, Diff, compare
-from secrecon.report.since import FIRST, NONE_OPEN, RUNNING, Since
+from secrecon.report.since import FIRST, NOT_OURS, RUNNING, Since
 from secrecon.report.snapshot import Snapshot, snapshot_of
 from secrecon.service.context import Context
 from secrecon.service.reports import owns_report, read_record
@@ -82,29 +82,21 @@ async def before(ctx: Context, record: ScanRecord) -> int | None:
 
 
 async def read_whole_report(ctx: Context, db_scan_id: int, caller: Caller | None, client: str) -> report.Report:
-    """The report with what changed since the scan before, for whoever may read it. A reader who holds no more than the link is
-    told of earlier reports only that are open by link too. Raises as `read_record`."""
+    """The report with what changed since the scan before, for whoever may read it; that scan is told to the account alone.
+    Raises as `read_record`."""
     record = await read_record(ctx, db_scan_id, caller, client)
-    if not record.status.is_final:
-        return await asyncio.to_thread(report.build, record, Since(note=RUNNING))
-    earlier, ours = await _before(ctx, db_scan_id, caller)
+    note, earlier = FIRST, None
+    if caller is None or not await owns_report(ctx, db_scan_id, caller):
+        note = NOT_OURS
+    elif not record.status.is_final:
+        note = RUNNING
+    else:
+        earlier = await before(ctx, record)
     if earlier is None:
-        return await asyncio.to_thread(report.build, record, Since(note=FIRST if ours else NONE_OPEN))
+        return await asyncio.to_thread(report.build, record, Since(note=note))
     async with ctx.db.reading() as tx:
         old = await _record(tx, earlier, ctx.clock.now())
     return await asyncio.to_thread(_whole, old, record)
-
-
-async def _before(ctx: Context, db_scan_id: int, caller: Caller | None) -> tuple[int | None, bool]:
-    """The finished scan before this one that the reader may read, and whether the reader is its account."""
-    async with ctx.db.reading() as tx:
-        scan = await scans.by_db_id(tx, db_scan_id)
-        if scan is None:
-            return None, False
-        every = await scans.finished_of(tx, scan.account_id, scan.spec.target.url, LOOK_BACK)
-    ours = caller is not None and caller.account_id == scan.account_id
-    earlier = (one for one in every if one.id < scan.id and one.archived is None and (ours or one.via_api))
-    return next((one.db_scan_id for one in earlier), None), ours
 
 
 def _whole(old: ScanRecord, new: ScanRecord) -> report.Report:
