@@ -27,6 +27,7 @@ from secrecon.service.answers import ScanRequest
 from secrecon.service.bell import Bell
 from secrecon.service.context import Context, Draws
 from secrecon.service.people import authorize_target, operator_for, read_credits
+from secrecon.service.reports import read_report
 from secrecon.service.running import ScanRunner
 from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.scans import (
@@ -432,3 +433,15 @@ async def test_another_password_is_another_request(ctx: Context, ada: Caller) ->
     other = replace(LOGIN, form=FormLogin("/login", (("user", "wile"), ("password", "other"))))
     with pytest.raises(Conflict):
         await submit_scan(ctx, ada, replace(QUICK, login=other), "key-1")
+
+
+async def test_the_report_of_a_scan_that_logs_in_is_for_its_account_alone(
+    ctx: Context, ada: Caller, bob: Caller
+) -> None:
+    """It shows what only users of the target see, so its link alone is not enough, however it was started."""
+    open_, closed = [await submit_scan(ctx, ada, replace(wish, via_api=True)) for wish in (QUICK, LOGGED_IN)]
+    await read_report(ctx, open_.db_scan_id, None, "192.0.2.1")
+    await read_report(ctx, closed.db_scan_id, ada, "192.0.2.1")
+    for caller in (None, bob):
+        with pytest.raises(NotFound):
+            await read_report(ctx, closed.db_scan_id, caller, "192.0.2.1")

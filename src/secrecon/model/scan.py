@@ -131,6 +131,8 @@ class ScanSpec:
     time (host names, addresses or CIDR blocks). `authorized_by`: who authorized active checks, or "". `revisit`: what is
     asked for again in any mode, so that what is gone can be told from what was not looked at. `retest`: the
     finding that is looked for again, None for a whole scan. `browser`: some pages are rendered in Chromium too.
+    `private`: its report shows what only users see, so that
+    it is for its account alone, however it was started.
     """
 
     scan_id: str
@@ -143,6 +145,7 @@ class ScanSpec:
     revisit: tuple[Revisit, ...] = ()
     retest: Retest | None = None
     browser: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

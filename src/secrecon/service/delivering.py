@@ -137,7 +137,7 @@ class Deliverer:
                 why = f"nothing has reached it for {SILENT_DAYS} days"
         if not why:
             return
-        present = await webhooks.by_id(tx, hook.account_id, hook.id)
+        present = await webhooks.locked(tx, hook.account_id, hook.id)
         if present is not None and present.disabled is None:
             await webhooks.change(tx, replace(present, disabled=self._ctx.clock.now(), disabled_why=why))
             log.warning("a webhook was switched off", webhook=hook.id, reason=why)

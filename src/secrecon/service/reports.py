@@ -112,6 +112,6 @@ async def _readable(ctx: Context, tx: Reading, db_scan_id: int, caller: Caller |
         return scan
     account = await users.account(tx, scan.account_id)
     needs_key = ctx.policy.reports_need_key or account is None or account.reports_need_key
-    if not scan.via_api or needs_key:
+    if not scan.via_api or scan.spec.private or needs_key:
         raise NotFound(NO_REPORT)
     return scan

@@ -117,6 +117,7 @@ async def _specify(ctx: Context, tx: Reading, caller: Caller, request: ScanReque
         touch=Touch.LIGHT if authorized is None else Touch.ACTIVE,
         budget=_budget(ctx, request),
         allow=ctx.policy.allow,
+        private=request.login is not None,
         authorized_by="" if authorized is None else f"{authorized.authorized_by} ({authorized.proof})",
         revisit=await asset_states.revisits(tx, caller.account_id, target.url),
     )

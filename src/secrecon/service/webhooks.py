@@ -72,7 +72,7 @@ async def change_webhook(ctx: Context, caller: Caller, hook_id: int, wish: HookC
         await _own(tx, caller, hook_id)
     url = None if wish.url is None else await _url(ctx, wish.url)
     async with ctx.db.transaction() as tx:
-        hook = await _own(tx, caller, hook_id)
+        hook = await _held(tx, caller, hook_id)
         if wish.name is not None:
             hook = replace(hook, name=_name(wish.name))
         if url is not None:
@@ -93,7 +93,7 @@ async def rotate_webhook(ctx: Context, caller: Caller, hook_id: int) -> NewSecre
     """A new secret. For a day messages are signed with the old one too, so that no receiver has to hurry."""
     secret = draw_webhook_secret()
     async with ctx.db.transaction() as tx:
-        old = await _own(tx, caller, hook_id)
+        old = await _held(tx, caller, hook_id)
         hook = replace(
             old,
             secret=ctx.vault.seal(secret, PURPOSE),
@@ -156,6 +156,13 @@ async def replay_delivery(ctx: Context, caller: Caller, hook_id: int, delivery_i
 
 async def _own(tx: Reading, caller: Caller, hook_id: int) -> Webhook:
     found = await webhooks.by_id(tx, caller.account_id, hook_id)
+    if found is None:
+        raise _none()
+    return found
+
+
+async def _held(tx: Transaction, caller: Caller, hook_id: int) -> Webhook:
+    found = await webhooks.locked(tx, caller.account_id, hook_id)
     if found is None:
         raise _none()
     return found

@@ -48,6 +48,13 @@ async def by_id(tx: Reading, account_id: int, hook_id: int) -> Webhook | None:
     return None if row is None else _read(row)
 
 
+async def locked(tx: Transaction, account_id: int, hook_id: int) -> Webhook | None:
+    """The same, held until the transaction ends, so that two changes at once do not undo each other."""
+    query = sa.select(_hook).where(_ours(account_id, hook_id)).with_for_update()
+    row = (await tx.connection.execute(query)).one_or_none()
+    return None if row is None else _read(row)
+
+
 async def change(tx: Transaction, hook: Webhook) -> None:
     """Store what of `hook` can change: name, url, events, secrets, whether it is on."""
     values = {
