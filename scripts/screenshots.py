@@ -27,6 +27,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-component-update",
     "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 )
 EMAIL = "demo@example.com"
 WIDTH = 1280

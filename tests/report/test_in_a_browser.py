@@ -9,6 +9,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.report.conftest import ALL_DONE, entry, make_record, with_callback
 from tests.report.test_exports import hostile_finding
 
@@ -64,9 +65,7 @@ def hostile_record() -> ScanRecord:
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield browser
         await browser.close()
 

@@ -13,6 +13,7 @@ import uvicorn
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page as Tab
 from playwright.async_api import async_playwright
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.little import PASSWORD, make_context, make_user, payload_of
 from tests.scribe import Say, scribe
 from tests.web.conftest import NoisyEngine, finished_scan, make_app, run_to_end
@@ -29,15 +30,6 @@ from secrecon.service.scan_log import StoredScanLog
 from secrecon.service.scans import find_scan, read_status
 from secrecon.service.webhooks import create_webhook, try_webhook
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--disable-component-update",
-    "--no-first-run",
-]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
@@ -85,7 +77,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 @pytest.fixture
 async def chromium() -> AsyncIterator[Chromium]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield browser
         await browser.close()
 
