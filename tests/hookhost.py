@@ -28,11 +28,13 @@ class HookHost:
     faults: list[str] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
         return f"{self.scheme}://{host}:{self.port}{path}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open.add(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.split("\r\n")
@@ -43,6 +45,7 @@ class HookHost:
             self.arrived.set()
             await self._answer(reader, writer, self.faults.pop(0) if self.faults else "204")
         writer.close()
+        self.open.discard(writer)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: str) -> None:
         kind, _, word = fault.partition(":")
@@ -68,3 +71,6 @@ async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[HookHost
         yield host
     finally:
         server.close()
+        for writer in tuple(host.open):
+            writer.transport.abort()
+        await asyncio.sleep(0)

@@ -116,7 +116,10 @@ async def test_a_target_that_dies_half_way_is_not_clean(mode: ScanMode) -> None:
     async with serving(dies) as server:
         servers.append(server)
         report = await Scan(mode).run(server.url)
-    assert [line.check for line in lines(report) if line.outcome is Outcome.DONE] == []
+    done = {line.check for line in lines(report) if line.outcome is Outcome.DONE}
+    assert done <= {"exposure.api-docs", "exposure.git"}, (
+        "all that these ask for was answered while the server lived"
+    )
     limited(report)
 
 

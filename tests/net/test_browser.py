@@ -89,8 +89,10 @@ class Site:
     closed: int = 0
     asked: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -100,6 +102,7 @@ class Site:
                 length = f"content-length: {len(body)}\r\n\r\n"
                 writer.write(f"HTTP/1.1 {status} X\r\n{headers}{length}".encode() + body.encode())
                 await writer.drain()
+        self.open.discard(writer)
         writer.close()
 
     def reply(self, target: str) -> tuple[int, str, str]:
@@ -145,6 +148,8 @@ async def site() -> AsyncIterator[Site]:
     for one in (server, beside, six):
         if one is not None:
             one.close()
+    for writer in tuple(made.open):
+        writer.transport.abort()
     await asyncio.sleep(0.01)
 
 

@@ -61,7 +61,7 @@ async def test_an_index_that_cannot_be_read_is_told_and_made_anew_once(
     keeper = FeedKeeper(ctx, store, library.current, rebuild=["sh", "-c", f"echo again >> {made}"])
     await keeper.start()
     async with asyncio.timeout(20):
-        while not made.exists():
+        while not made.exists() or made.read_text("utf-8") != "again\n":
             await asyncio.sleep(0.05)
     await keeper.stop()
     assert made.read_text("utf-8") == "again\n"
