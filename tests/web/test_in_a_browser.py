@@ -237,7 +237,8 @@ async def test_a_question_is_answered_as_it_is_written(site: Site, chromium: Chr
         assert await tab.locator("[data-talk] b").count() == 0
         assert await fits(tab)
         await tab.screenshot(path=tmp_path / "ask.png")
-        assert watcher.complaints == []
+        # the page may let go of the answer's stream after its last event, before the server has closed it
+        assert [c for c in watcher.complaints if not c.endswith("/api/agent/chat: net::ERR_ABORTED")] == []
         tab_without = await (await chromium.new_context(java_script_enabled=False)).new_page()
         await sign_in(tab_without, site)
         await tab_without.goto(f"{site.url}/reports/{accepted.db_scan_id}")
