@@ -16,8 +16,8 @@ from secrecon.api.openapi import KEY, problems
 from secrecon.api.scans import read_report_id
 from secrecon.api.shapes import DB_ID_EXAMPLE, MAX_ID, Page
 from secrecon.api.strict_json import read_model
-from secrecon.model.errors import NotFound
 from secrecon.service.comparing import MOST_POINTS, compare_scans, trend
+from secrecon.service.listing import read_id
 from secrecon.service.retests import list_retests, retest_finding
 from secrecon.service.triage import NO_FINDING, read_finding, triage, triage_many
 
@@ -72,9 +72,7 @@ def _body(shape: type[shapes.TriageBody | shapes.TriageManyBody], example: dict[
 
 def read_finding_id(text: str) -> int:
     """The id as a number. Anything that cannot be one is as unknown as a number that nobody has."""
-    if not text.isascii() or not text.isdigit() or len(text) > 16 or not 0 < int(text) <= MAX_ID:
-        raise NotFound(NO_FINDING)
-    return int(text)
+    return read_id(text, NO_FINDING)
 
 
 @router.get(

@@ -15,12 +15,13 @@ from secrecon.api import answer, shapes
 from secrecon.api.access import AnyCaller, Client, Ctx, KeyCaller
 from secrecon.api.openapi import ANYONE, KEY, KEY_OR_SESSION_OR_NONE, problems
 from secrecon.api.strict_json import read_model
-from secrecon.model.errors import BadInput, NotFound
+from secrecon.model.errors import BadInput
 from secrecon.model.scan import ScanMode
 from secrecon.report import FORMATS, THRESHOLDS, parse_fail_on, render, to_json
 from secrecon.report.bundle import MEDIA_TYPE as BUNDLE_TYPE
 from secrecon.service.answers import ScanRequest
 from secrecon.service.comparing import read_whole_report
+from secrecon.service.listing import read_id
 from secrecon.service.proof import read_bundle
 from secrecon.service.reports import NO_REPORT, read_verdict
 from secrecon.service.scans import cancel_scan, read_status, submit_scan
@@ -233,6 +234,4 @@ async def verdict(
 
 def read_report_id(text: str) -> int:
     """The id as a number. Anything that cannot be one is as unknown as a number that nobody has."""
-    if not text.isascii() or not text.isdigit() or len(text) > 16 or not 0 < int(text) <= shapes.MAX_ID:
-        raise NotFound(NO_REPORT)
-    return int(text)
+    return read_id(text, NO_REPORT)

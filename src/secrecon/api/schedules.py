@@ -27,10 +27,9 @@ from secrecon.model.errors import NotFound
 from secrecon.model.scan import ScanMode
 from secrecon.model.schedule import Plan, Schedule, ScheduleRun
 from secrecon.service import schedules
-from secrecon.service.listing import DEFAULT_LIMIT
+from secrecon.service.listing import DEFAULT_LIMIT, read_id
 
 router = APIRouter(tags=["schedules"])
-MAX_DIGITS = 16
 Id = Annotated[
     str,
     PathParameter(description="The id, as the list gives it"),
@@ -156,9 +155,7 @@ async def runs(
 
 
 def _id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
-        raise NotFound("There is no such schedule.")
-    return int(text)
+    return read_id(text, "There is no such schedule.")
 
 
 def _line(schedule: Schedule) -> ScheduleLine:

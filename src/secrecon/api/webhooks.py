@@ -15,14 +15,12 @@ from secrecon.api.hook_shapes import DeliveryLine, NewWebhook, WebhookBody, Webh
 from secrecon.api.lists import Cursor, Limit, read_limit
 from secrecon.api.openapi import KEY, problems
 from secrecon.api.strict_json import read_model
-from secrecon.model.errors import NotFound
 from secrecon.model.webhook import Delivery, Webhook
 from secrecon.service import webhooks
-from secrecon.service.listing import DEFAULT_LIMIT
+from secrecon.service.listing import DEFAULT_LIMIT, read_id
 
 router = APIRouter(tags=["webhooks"])
 
-MAX_DIGITS = 16
 Id = Annotated[
     str,
     PathParameter(description="The id, as the list gives it"),
@@ -160,9 +158,7 @@ async def replay(ctx: Ctx, caller: KeyCaller, webhook_id: Id, delivery_id: Id) -
 
 
 def _id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
-        raise NotFound("There is no such webhook or delivery.")
-    return int(text)
+    return read_id(text, "There is no such webhook or delivery.")
 
 
 def _line(hook: Webhook) -> WebhookLine:

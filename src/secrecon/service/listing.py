@@ -1,4 +1,5 @@
-"""One page of a list, and the opaque cursor that leads to the next. Every list of the API has this shape."""
+"""One page of a list, and the opaque cursor that leads to the next: every list of the API has this shape. And ids, as
+addresses hold them."""
 
 from __future__ import annotations
 
@@ -8,13 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from secrecon.model.errors import BadInput
+from secrecon.model.errors import BadInput, NotFound
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+MAX_ID = 2**53 - 1
+ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,14 @@ class Listing(Generic[T]):
 
     items: tuple[T, ...]
     next_cursor: str | None
+
+
+def read_id(text: str, unknown: str) -> int:
+    """An id out of an address, 1 to 2^53 - 1. What cannot be one is as unknown as a number that nobody has: NotFound,
+    in the words of `unknown`."""
+    if not text.isascii() or not text.isdigit() or len(text) > ID_DIGITS or not 0 < int(text) <= MAX_ID:
+        raise NotFound(unknown)
+    return int(text)
 
 
 def write_cursor(position: int) -> str:

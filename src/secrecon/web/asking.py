@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from secrecon.model.errors import NotFound, UserError
+from secrecon.model.errors import UserError
 from secrecon.service.assistant import Heard, Question, answer_whole
 from secrecon.service.clients import client_of
+from secrecon.service.listing import read_id
 from secrecon.service.reports import read_report
 from secrecon.web.access import CheckedForm, Here, SignedIn
 from secrecon.web.pages import show
@@ -33,9 +34,8 @@ class Answered:
 @router.post("/reports/{db_scan_id}/ask")
 async def ask(request: Request, desk: Here, visitor: SignedIn, db_scan_id: str, form: CheckedForm) -> Response:
     """Answer a question about a report, whole. A question that cannot be answered says why, on the same page."""
-    if not db_scan_id.isascii() or not db_scan_id.isdigit() or len(db_scan_id) > 16:
-        raise NotFound("There is no such report.")
-    report = await read_report(desk.ctx, int(db_scan_id), visitor.caller, client_of(request))
+    number = read_id(db_scan_id, "There is no such report.")
+    report = await read_report(desk.ctx, number, visitor.caller, client_of(request))
     message = form.get("message", "")
     question = Question(message, db_scan_id=report.facts.db_scan_id)
     status = 200

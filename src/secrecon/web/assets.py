@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from secrecon.model.asset import AssetType
-from secrecon.model.errors import BadInput, NotFound
+from secrecon.model.errors import BadInput
 from secrecon.model.inventory import AssetFilter, ChangeKind, Criticality
 from secrecon.service.asset_export import FORMATS, export
 from secrecon.service.inventory import (
@@ -26,6 +26,7 @@ from secrecon.service.inventory import (
     note_asset,
     read_asset,
 )
+from secrecon.service.listing import read_id
 from secrecon.service.surface import read_surface
 from secrecon.web.access import CheckedForm, Desk, Here, SignedIn, Visitor
 from secrecon.web.pages import go, show
@@ -195,9 +196,7 @@ async def note_page(request: Request, desk: Here, visitor: SignedIn, asset_id: s
 
 
 def _id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise NotFound(NO_ASSET)
-    return int(text)
+    return read_id(text, NO_ASSET)
 
 
 async def _asset(

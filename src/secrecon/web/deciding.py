@@ -17,6 +17,7 @@ from secrecon.report import ReportFinding, show_finding
 from secrecon.report.diff import Change
 from secrecon.service.clients import client_of
 from secrecon.service.comparing import TrendPoint, compare_scans, trend
+from secrecon.service.listing import read_id
 from secrecon.service.retests import list_retests, retest_finding
 from secrecon.service.triage import NO_FINDING, Verdict, read_finding, triage
 from secrecon.store.findings import KnownFinding
@@ -245,9 +246,7 @@ def _bars(points: tuple[TrendPoint, ...]) -> tuple[Bar, ...]:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 16:
-        raise NotFound(NO_FINDING)
-    return int(text)
+    return read_id(text, NO_FINDING)
 
 
 def _report(text: str) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from secrecon.model.errors import BadInput, Conflict, Forbidden, NotFound
+from secrecon.model.errors import BadInput, Conflict, Forbidden
 from secrecon.model.webhook import CHOICES, HookEvent
 from secrecon.service import webhooks
+from secrecon.service.listing import read_id
 from secrecon.service.webhooks import HookChange, NewSecret
 from secrecon.web.access import CheckedForm, Desk, Here, SignedIn, Visitor
 from secrecon.web.pages import go, show
 
 router = APIRouter()
-MAX_ID = 16
 MAX_FIELD = 2_100
 WORDS: Mapping[HookEvent, str] = {
     HookEvent.SCAN_FINISHED: "A scan finished, failed or was cancelled",
@@ -124,6 +124,4 @@ async def _page(
 
 
 def _id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > MAX_ID:
-        raise NotFound("There is no such webhook.")
-    return int(text)
+    return read_id(text, "There is no such webhook.")

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from secrecon.model.errors import NotFound
 from secrecon.model.finding import EvidenceLevel, FindingStatus, Severity
 from secrecon.report import ReportFinding
 from secrecon.report.page import view
 from secrecon.report.render import TITLES
 from secrecon.service.clients import client_of
+from secrecon.service.listing import read_id
 from secrecon.service.reports import owns_report, read_report
 from secrecon.web.access import Anyone, Here
 from secrecon.web.deciding import Entry
@@ -81,10 +81,9 @@ def read_filter(query: Mapping[str, str]) -> Filter:
 @router.get("/reports/{db_scan_id}")
 async def report_page(request: Request, desk: Here, visitor: Anyone, db_scan_id: str) -> Response:
     """The report, for whoever may read it: the same rules as the API's."""
-    if not db_scan_id.isascii() or not db_scan_id.isdigit() or len(db_scan_id) > 16:
-        raise NotFound("There is no such report.")
+    number = read_id(db_scan_id, "There is no such report.")
     caller = None if visitor is None else visitor.caller
-    report = await read_report(desk.ctx, int(db_scan_id), caller, client_of(request))
+    report = await read_report(desk.ctx, number, caller, client_of(request))
     chosen = read_filter(request.query_params)
     wanted = [finding for finding in report.facts.findings if chosen.takes(finding)]
     pages = max(-(-len(wanted) // PER_PAGE), 1)
@@ -102,7 +101,7 @@ async def report_page(request: Request, desk: Here, visitor: Anyone, db_scan_id:
         severities=list(Severity),
         levels=list(EvidenceLevel),
         statuses=list(FindingStatus),
-        decides=caller is not None and await owns_report(desk.ctx, int(db_scan_id), caller),
+        decides=caller is not None and await owns_report(desk.ctx, number, caller),
         entry=Entry(),
         formats=TITLES,
         can_ask=visitor is not None and desk.ctx.language is not None,

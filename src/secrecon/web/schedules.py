@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from secrecon.model.errors import BadInput, NotFound, UserError
+from secrecon.model.errors import BadInput, UserError
 from secrecon.model.scan import ScanMode
 from secrecon.model.schedule import Plan, Window
 from secrecon.service import schedules
+from secrecon.service.listing import read_id
 from secrecon.web.access import CheckedForm, Desk, Here, SignedIn, Visitor
 from secrecon.web.pages import go, show
 
 router = APIRouter()
-MAX_ID = 16
 MAX_FIELD = 2_100
 FIELDS = ("name", "target", "scan_mode", "cron", "zone", "begin", "until", "catch_up")
 DEFAULTS: Mapping[str, str] = {
@@ -131,6 +131,4 @@ def _minute(text: str) -> int:
 
 
 def _id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > MAX_ID:
-        raise NotFound("There is no such schedule.")
-    return int(text)
+    return read_id(text, "There is no such schedule.")
